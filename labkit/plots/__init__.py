@@ -1,0 +1,1 @@
+"""All figures of the workbook: one module a lesson, one look."""

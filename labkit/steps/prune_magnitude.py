@@ -1,0 +1,142 @@
+"""Setting weights to zero: which ones, how many at which moment, and how they are kept at zero."""
+
+from dataclasses import dataclass
+
+import torch
+
+from labkit.callbacks import Callback
+from labkit.errors import SettingError
+from labkit.steps.base import Step, check_share, encoder_weights
+
+__all__ = ["Masking", "PruneMagnitude", "gradual_sparsity", "keep_largest"]
+
+
+def keep_largest(scores, sparsity):
+    """Make the mask that keeps the largest scores: True where a weight stays; shape of `scores`.
+
+    Exactly round(sparsity · n) entries are False. Among equal scores, those that come first go first.
+
+    >>> keep_largest(torch.tensor([0.31, 0.02, 0.07, 0.44]), 0.5).tolist()
+    [True, False, False, True]
+    """
+    check_share("sparsity", sparsity)
+    mask = torch.ones(scores.numel(), dtype=torch.bool)
+    mask[torch.argsort(scores.flatten(), stable=True)[: round(sparsity * scores.numel())]] = False
+    return mask.view_as(scores)
+
+
+def gradual_sparsity(progress, *, target, begin=0.0, end=0.7):
+    """The sparsity at a moment of training: target · (1 − (1 − t)³), where t runs from 0 at `begin` to 1 at `end`.
+
+    Fast at first, when there is much to spare, slow towards the end. `progress` is the share of training done.
+
+    >>> [round(gradual_sparsity(p, target=0.8, end=1.0), 3) for p in (0, 0.5, 1)]
+    [0.0, 0.7, 0.8]
+
+    Source: Zhu and Gupta, To prune, or not to prune, arXiv 1710.01878, equation 1.
+    """
+    moment = min(max((progress - begin) / (end - begin), 0.0), 1.0)
+    return target * (1 - (1 - moment) ** 3)
+
+
+@dataclass(frozen=True)
+class PruneMagnitude(Step):
+    """Set the least important share of the encoder's weights to zero.
+
+    sparsity    share of the weights that become zero, 0 to 1
+    schedule    "one-shot": all at once, before training · "gradual": during the first 70 % of training
+    scope       "matrix": the same share of every matrix · "global": wherever the scores are smallest
+    criterion   "magnitude": |w| · "movement": how far training pushed a weight away from zero (gradual only)
+    layers      numbers of the layers to prune; None for all
+
+    Sources: Han et al., NeurIPS 2015, arXiv 1506.02626 (magnitude); Sanh et al., NeurIPS 2020, arXiv 2005.07683
+    (movement).
+    """
+
+    sparsity: float = 0.5
+    schedule: str = "one-shot"
+    scope: str = "matrix"
+    criterion: str = "magnitude"
+    layers: tuple | None = None
+
+    def __post_init__(self):
+        check_share("sparsity", self.sparsity)
+        choices = {"schedule": ("one-shot", "gradual"), "scope": ("matrix", "global"),
+                   "criterion": ("magnitude", "movement")}  # fmt: skip
+        for field, allowed in choices.items():
+            if getattr(self, field) not in allowed:
+                raise SettingError(f"{field} to be one of {allowed}", received=repr(getattr(self, field)), do="Choose.")
+        if self.criterion == "movement" and self.schedule == "one-shot":
+            raise SettingError(
+                'schedule="gradual" with criterion="movement"', received='schedule="one-shot"',
+                do="Before the first training step nothing has moved, so there is nothing to judge by.",
+            )  # fmt: skip
+
+    @property
+    def needs_training(self):
+        """A gradual schedule happens during training."""
+        return self.schedule == "gradual"
+
+    def masks(self, weights, *, sparsity=None, scores=None):
+        """Make one mask for each of the `weights`, a dictionary of tensors; `scores` default to magnitudes."""
+        sparsity = self.sparsity if sparsity is None else sparsity
+        scores = scores or {name: weight.detach().abs() for name, weight in weights.items()}
+        if self.scope == "matrix":
+            return {name: keep_largest(score, sparsity) for name, score in scores.items()}
+        flat = keep_largest(torch.cat([score.flatten() for score in scores.values()]), sparsity)
+        parts = flat.split([score.numel() for score in scores.values()])
+        return {name: part.view_as(scores[name]) for name, part in zip(scores, parts, strict=True)}
+
+    def prepare(self, classifier):
+        """Prune at once, where the schedule says so."""
+        weights = encoder_weights(classifier.model, layers=self.layers)
+        if self.schedule == "one-shot":
+            _apply(self.masks(weights), weights)
+
+    def constrain(self, classifier):
+        """Keep zeros at zero while training, and add to them on a gradual schedule."""
+        return [Masking(self, encoder_weights(classifier.model, layers=self.layers))]
+
+
+class Masking(Callback):
+    """Holds masks on weights during training; on a gradual schedule the masks grow every `every` steps."""
+
+    def __init__(self, step, weights, *, every=8):
+        self.step, self.weights, self.every = step, weights, every
+        self.masks = {name: weight.detach() != 0 for name, weight in weights.items()}
+        self.moved = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+
+    def after_backward(self, state):
+        """Add up −w·gradient: positive where a step makes a weight larger in size."""
+        if self.step.criterion == "movement":
+            for name, weight in self.weights.items():
+                self.moved[name].addcmul_(weight.detach(), weight.grad, value=-1.0)
+
+    def after_step(self, state):
+        """Grow the masks when it is time, then put the pruned weights back to zero."""
+        if self.step.schedule == "gradual" and (state.step % self.every == 0 or state.step == state.steps):
+            self._grow(gradual_sparsity(state.step / state.steps, target=self.step.sparsity))
+        _apply(self.masks, self.weights)
+
+    def _grow(self, sparsity):
+        measure = self.moved if self.step.criterion == "movement" else self.weights
+        scores = {}
+        for name, mask in self.masks.items():
+            score = measure[name].detach()
+            score = score if self.step.criterion == "movement" else score.abs()
+            scores[name] = torch.where(mask, score, -torch.inf)  # what is gone stays gone
+        self.masks = self.step.masks(self.weights, sparsity=sparsity, scores=scores)
+
+    def state_dict(self):
+        """Save the masks and the movement."""
+        return {"masks": self.masks, "moved": self.moved}
+
+    def load_state_dict(self, saved):
+        """Take masks and movement back."""
+        self.masks, self.moved = saved["masks"], saved["moved"]
+
+
+def _apply(masks, weights):
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.masked_fill_(~masks[name], 0.0)  # a product with 0 would leave negative zeros behind

@@ -1,0 +1,70 @@
+"""The controls of a panel: full-word labels, one width, moved with the arrow keys."""
+
+from math import log10
+
+import ipywidgets
+
+__all__ = ["choice", "log_slider", "slider"]
+
+
+def _look(description, width):
+    return {
+        "tooltip": description,
+        "style": {"description_width": "17em"},
+        "layout": ipywidgets.Layout(width=width, max_width="100%"),
+    }
+
+
+def slider(description, *, low, high, value, step=1, width="44em"):
+    """Make a slider from `low` to `high` that reports while it moves.
+
+    Whole numbers give whole numbers back, anything else gives floats.
+
+    >>> bits = slider("Bits a weight", low=2, high=8, value=4)
+    >>> bits.value, bits.continuous_update
+    (4, True)
+    >>> slider("Share of zeros", low=0.0, high=1.0, value=0.5, step=0.05).value
+    0.5
+    """
+    whole = all(isinstance(number, int) for number in (low, high, value, step))
+    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+    return kind(
+        value,
+        min=low,
+        max=high,
+        step=step,
+        description=description,
+        continuous_update=True,
+        **_look(description, width),
+    )
+
+
+def log_slider(description, *, low, high, value, per_decade=20, width="44em"):
+    """Make a slider whose every step multiplies: `per_decade` steps from 1 to 10, as many from 10 to 100.
+
+    >>> millions = log_slider("Parameters in millions", low=1, high=1000, value=10)
+    >>> millions.value
+    10.0
+    """
+    return ipywidgets.FloatLogSlider(
+        value,
+        base=10,
+        min=log10(low),
+        max=log10(high),
+        step=1 / per_decade,
+        readout_format=",.0f" if low >= 1 else ".3g",
+        description=description,
+        continuous_update=True,
+        **_look(description, width),
+    )
+
+
+def choice(description, options, *, value=None, width="44em"):
+    """Make a list to pick one of; `options` are words, or pairs of words and the value they stand for.
+
+    >>> choice("Stored as", [("32-bit floats", 32), ("8-bit whole numbers", 8)]).value
+    32
+    """
+    look = _look(description, width)
+    first = {} if value is None else {"value": value}
+    return ipywidgets.Dropdown(options=options, description=description, **first, **look)

@@ -6,8 +6,8 @@ import tempfile
 
 import pytest
 
-# Before anything is imported that reads them, and inherited by every kernel and worker that a test starts.
-# The cache is shared by the session, so that a teacher is trained once; LABKIT_CACHE keeps one between sessions.
+# Before anything that reads them is imported, and inherited by every kernel and worker that a test starts.
+# One cache for the session, so that a teacher is trained once; LABKIT_CACHE keeps it between sessions.
 _PLACE = tempfile.TemporaryDirectory(prefix="labkit-tests-")
 os.environ["LABKIT_HOME"] = os.path.join(_PLACE.name, "home")
 os.environ.setdefault("LABKIT_CACHE", os.path.join(_PLACE.name, "cache"))

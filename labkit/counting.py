@@ -4,7 +4,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-__all__ = ["macs", "nonzeros", "parameters"]
+__all__ = ["macs", "nonzeros", "parameters", "training_bytes"]
 
 
 def parameters(model):
@@ -39,3 +39,20 @@ def macs(model, *, batch=1, length=12):
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
     return counter.get_total_flops() // 2
+
+
+def training_bytes(model, *, batch=2, length=12):
+    """Train a model for one step with AdamW and count the bytes of weights, gradients and moments afterwards.
+
+    Activations come on top; parameters that are frozen (`requires_grad` is False) have weights only.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=0.0)  # nothing moves: we only count
+    ids = torch.ones(batch, length, dtype=torch.int64)
+    model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.sum().backward()
+    optimizer.step()
+    moments = [tensor for state in optimizer.state.values() for tensor in state.values()]
+    gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
+    total = sum(tensor.numel() * tensor.element_size() for tensor in [*model.parameters(), *gradients, *moments])
+    optimizer.zero_grad()
+    return total

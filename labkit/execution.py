@@ -1,22 +1,26 @@
 """Runs one notebook from top to bottom in its own kernel, and can be stopped."""
 
+import logging
+import os
 import re
 import threading
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-import nbformat
 import papermill
 import psutil
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from labkit.errors import RunError
 
 __all__ = ["Failure", "execute"]
+
+# What goes wrong is in the Failure; papermill would also print it.
+logging.getLogger("papermill").setLevel(logging.CRITICAL)
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -47,24 +51,32 @@ class _HereSpecs(KernelSpecManager):
 class _HereManager(AsyncKernelManager):
     """Starts that kernel and notes itself in `started`, so that it can be ended."""
 
-    started = ()
+    started, environment = (), {}
 
     def __init__(self, **settings):
         # Encrypted, so that the kernel has nothing to warn of on every start.
         super().__init__(kernel_spec_manager=_HereSpecs(), transport_encryption="auto", **settings)
         self.started.append(self)
 
+    async def start_kernel(self, **settings):
+        await super().start_kernel(env=os.environ | self.environment, **settings)
 
-def execute(source, *, target, folder, parameters, on_cell=None):
+
+def execute(source, *, target, folder, parameters, environment=None, on_cell=None):
     """Run the file `source` in `folder`, write it with its outputs to `target`; return a Failure or None.
 
-    `on_cell(index)` is called before each code cell. A KeyboardInterrupt ends the kernel with all its
+    `environment` holds variables that only this kernel gets. `on_cell(index)` is called before each code cell. A KeyboardInterrupt ends the kernel with all its
     children and goes on to the caller.
     """
-    managers, problems = [], []
+    managers, problems, begun, variables = [], [], [], environment or {}
 
     class Kernel(_HereManager):
-        started = managers
+        started, environment = managers, variables
+
+    def begin(cell, cell_index):
+        begun.append(cell.source)
+        if on_cell:
+            on_cell(cell_index)
 
     def work():
         try:
@@ -76,10 +88,13 @@ def execute(source, *, target, folder, parameters, on_cell=None):
                 kernel_name="python3",
                 kernel_manager_class=Kernel,
                 resources={"metadata": {"path": str(folder)}},
-                on_cell_start=lambda cell, cell_index: on_cell and on_cell(cell_index),
+                on_cell_start=begin,
             )
         except BaseException as problem:
             problems.append(problem)
+        finally:
+            # The one that jupyter_core made for this thread, and would leave open.
+            ensure_event_loop().close()
 
     # In a thread: in the main one, nbclient takes over Ctrl-C and turns it into a dead kernel.
     thread = threading.Thread(target=work, name="notebook", daemon=True)
@@ -92,10 +107,10 @@ def execute(source, *, target, folder, parameters, on_cell=None):
             _end(manager)
         thread.join(10)
         raise
-    return _failure(problems[0], target) if problems else None
+    return _failure(problems[0], begun) if problems else None
 
 
-def _failure(problem, target):
+def _failure(problem, begun):
     if isinstance(problem, PapermillExecutionError):
         return Failure(
             problem.exec_count or 0,
@@ -105,26 +120,13 @@ def _failure(problem, target):
             _ANSI.sub("", "\n".join(problem.traceback)),
         )
     if isinstance(problem, (DeadKernelError, CellTimeoutError)):
-        index, text = _last_started(target)
         words = "The kernel ended in this cell; often the machine had no memory left."
-        return Failure(index, text, type(problem).__name__, words, str(problem))
+        return Failure(len(begun), begun[-1] if begun else "", type(problem).__name__, words, str(problem))
     raise RunError(
         "a notebook that can be started",
         received=f"{type(problem).__name__}: {problem}",
         do="`labkit doctor` shows whether a kernel starts here.",
     ) from problem
-
-
-def _last_started(target):
-    if not Path(target).exists():
-        return 0, ""
-    cells = [cell for cell in nbformat.read(target, as_version=4).cells if cell.cell_type == "code"]
-    running = [
-        (number, cell.source)
-        for number, cell in enumerate(cells, start=1)
-        if cell.metadata.get("papermill", {}).get("status") in ("running", "failed")
-    ]
-    return running[-1] if running else (0, "")
 
 
 def _end(manager):

@@ -1,6 +1,7 @@
 """Which lessons there are, which parameters each takes, and what a reader's `-p name=value` means."""
 
 import ast
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,8 @@ from labkit.errors import RunError
 
 __all__ = ["NOTEBOOKS", "ROOT", "Lesson", "Parameter", "choose", "lessons", "parse_value"]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(os.environ.get("LABKIT_ROOT") or Path(__file__).parent.parent).resolve()
+"""The folder with `notebooks` and `runs` in it: this checkout, or what LABKIT_ROOT names."""
 NOTEBOOKS = ROOT / "notebooks"
 
 
@@ -25,7 +27,9 @@ class Parameter:
 
     @property
     def options(self):
-        """The words to choose from, where the comment lists them: `# quick | full`."""
+        """The words to choose from, where the comment lists them: `# small | large`."""
+        if self.name == "profile":
+            return ("quick", "full")
         words = tuple(word.strip() for word in self.help.split("|"))
         return words if self.kind == "str" and len(words) > 1 else ()
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+from safetensors.torch import save as serialize
 
 from labkit import pack
 from labkit.counting import macs, nonzeros, parameters
@@ -15,7 +16,7 @@ from labkit.errors import LabError
 from labkit.machine import probe
 from labkit.statistics import Interval, compare, f1_interval
 
-__all__ = ["Measurement", "compare_classifiers", "measure", "size_on_disk"]
+__all__ = ["Measurement", "compare_classifiers", "file_size", "measure", "size_on_disk"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,16 @@ def size_on_disk(classifier):
     """Count the bytes of a classifier's packed file, everything that predicting needs."""
     with tempfile.TemporaryDirectory() as folder:
         return pack.save(classifier, Path(folder) / "model.pack")
+
+
+def file_size(model):
+    """Count the bytes of a model's weights in a plain safetensors file, where every weight is stored as it is.
+
+    >>> import torch
+    >>> file_size(torch.nn.Linear(256, 256)) // 1000
+    263
+    """
+    return len(serialize({name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}))
 
 
 def _in_fresh_process(path, texts):

@@ -90,19 +90,20 @@ def execute(source, *, profile="full", listener=None):
     from labkit.execution import execute as run_file
     from labkit.machine import probe
 
-    path = build(source)
-    lesson = Lesson(path)
-    parameters = lesson.check({"profile": profile})
-    notebook = from_source(source)
-    if listener:
-        listener.started(lesson, len(notebook.cells))
+    path, notebook = notebook_path(source), from_source(source)
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / path.name
+        # What is there stays as it is until every cell has run.
+        lesson, target = Lesson(Path(folder) / path.name), Path(folder) / "executed.ipynb"
+        _write(notebook, lesson.path)
+        if listener:
+            listener.started(lesson, len(notebook.cells))
         failure = run_file(
-            path,
+            lesson.path,
             target=target,
             folder=path.parent,
-            parameters=parameters,
+            parameters=lesson.check({"profile": profile}),
+            # As a reader who starts: no guess and no answer yet, whatever the author has tried.
+            environment={"LABKIT_HOME": folder},
             on_cell=lambda index: listener and listener.cell(lesson, index),
         )
         if failure:

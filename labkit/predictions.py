@@ -1,4 +1,4 @@
-"""Predict first: commit to a number, then see it beside the measurement, and learn how good your guesses are."""
+"""Predict first: commit to a number, see it beside the measurement, learn how good your guesses are."""
 
 import math
 from dataclasses import dataclass

@@ -18,7 +18,6 @@ h2 { font-size: 1.25rem; margin-top: 2.5rem; border-top: 1px solid #ccc; padding
 table { border-collapse: collapse; margin: .75rem 0; } caption { text-align: left; font-weight: 600; }
 th, td { text-align: left; padding: .25rem .9rem .25rem 0;
          border-bottom: 1px solid #ddd; vertical-align: top; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
 figure { margin: 1.25rem 0; } figure img { max-width: 100%; } figcaption { color: #444; font-size: .9rem; }
 pre { background: #f4f4f4; padding: .75rem; overflow-x: auto; font-size: .85rem; }
 .failed { border-left: .3rem solid #D55E00; padding-left: .75rem; }
@@ -114,10 +113,17 @@ def _lesson(outcome, path):
         )
     if outcome.results:
         rows = [
-            (r["name"], _number(r["value"]), r.get("unit") or "", _expected(r.get("expected")), _context(r))
-            for r in outcome.results
+            (
+                result["name"],
+                _number(result["value"]) + f" {result.get('unit', '')}".rstrip(),
+                _range(result.get("interval")),
+                _range(result.get("expected")),
+                result.get("verdict") or "",
+                _context(result),
+            )
+            for result in outcome.results
         ]
-        parts.append(_table(("result", "value", "unit", "expected", "with"), rows, caption="Results"))
+        parts.append(_table(("result", "value", "interval", "expected", "verdict", "with"), rows, caption="Results"))
     rows = [(name, repr(value)) for name, value in outcome.parameters.items()]
     parts.append(_table(("parameter", "value"), rows, caption="Parameters"))
     if path.is_file():
@@ -137,10 +143,8 @@ def _number(value):
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _expected(expected):
-    if expected is None:
-        return ""
-    return " to ".join(map(_number, expected)) if isinstance(expected, (list, tuple)) else _number(expected)
+def _range(pair):
+    return " to ".join(map(_number, pair)) if pair else ""
 
 
 def _context(result):

@@ -16,8 +16,8 @@ def record(name, value, *, unit="", expected=None, interval=None, **context):
     """Show a measured value and store it in this cell's output.
 
     `expected` is a pair (low, high), `interval` the value's own confidence interval: where it straddles a
-    bound the verdict is "inconclusive". `context` is what the value depends on, such as bits=4. Numbers may be
-    numpy or torch scalars. Raises SettingError for NaN, for what JSON cannot hold, and for a pair that is none.
+    bound the verdict is "inconclusive". `context` is what the value depends on, such as bits=4. Numbers may
+    be numpy or torch scalars. Raises SettingError for NaN, for what JSON cannot hold, and for a bad pair.
 
     >>> record("share-kept", 0.4, expected=(0.3, 0.5), sparsity=0.6)
     share-kept: 0.4 · inside the expected range, 0.3 to 0.5
@@ -56,7 +56,8 @@ def record(name, value, *, unit="", expected=None, interval=None, **context):
 def collect(notebook):
     """All results recorded in an executed notebook (an nbformat node or the same as plain dicts), in order.
 
-    >>> collect({"cells": [{"outputs": [{"data": {MIME: {"name": "bits", "value": 4}}}]}, {"source": "text"}]})
+    >>> output = {"data": {MIME: {"name": "bits", "value": 4}}}
+    >>> collect({"cells": [{"outputs": [output]}, {"source": "text"}]})
     [{'name': 'bits', 'value': 4}]
     """
     outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))

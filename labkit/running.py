@@ -139,6 +139,8 @@ def _run_one(lesson, plan, folder, listener):
         target=partial,
         folder=lesson.path.parent,
         parameters=parameters,
+        # The guesses in a lesson as handed out are nobody's: they go into a file of the run's own.
+        environment={"LABKIT_HOME": str((folder / "home").resolve())},
         on_cell=lambda index: listener.cell(lesson, index),
     )
     seconds = time.perf_counter() - start

@@ -37,7 +37,7 @@ def exercise(id):
 
 
 class Attempt:
-    """The reader's answer, checked; called like the function: where it is not right, the reference answers."""
+    """The reader's answer, checked; called like the function, with the reference where it is not right."""
 
     def __init__(self, definition, answer):
         functools.update_wrapper(self, answer)
@@ -45,7 +45,7 @@ class Attempt:
         self._answer = answer
         self._told = False
         self.verdict = self._check()
-        progress.note_try(definition.id, self.outcome, self.verdict.misconception)
+        progress.note_try(definition.id, self.outcome, self.verdict.misconception, answer=_source_of(answer))
         show(self._text(), self._repr_html_(), data={MIME: self.as_dict()})
 
     @property
@@ -142,6 +142,20 @@ class Attempt:
         return "\n".join([self._headline(), *(f"{a}: {b}" if a else b for a, b in self._lines())])
 
 
+def _source_of(function):
+    """The source of a function, None where there is none (typed into a console, built in)."""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return None
+
+
+def _names(code):
+    """The names that a function's code uses, those of its comprehensions and inner functions too."""
+    inner = (_names(constant) for constant in code.co_consts if inspect.iscode(constant))
+    return set(code.co_names).union(*inner)
+
+
 def solution_source(definition):
     """The source of an exercise's reference with the imports it needs, ready to be pasted into a cell.
 
@@ -149,10 +163,10 @@ def solution_source(definition):
     import numpy as np
     """
     function = definition.reference
-    modules = inspect.getclosurevars(function).globals
+    known = {name: function.__globals__.get(name) for name in sorted(_names(function.__code__))}
     imports = [
         f"import {value.__name__}" + ("" if value.__name__ == name else f" as {name}")
-        for name, value in sorted(modules.items())
+        for name, value in known.items()
         if inspect.ismodule(value)
     ]
     source = textwrap.dedent(inspect.getsource(function)).rstrip()

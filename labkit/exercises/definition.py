@@ -70,8 +70,9 @@ class Exercise:
     """One sentence."""
     reference: Callable
     """The right answer."""
-    public: tuple[Case, ...]
-    """Cases whose inputs a failing reader is shown; small numbers."""
+    public: tuple[Case, ...] | Callable[[], tuple[Case, ...]]
+    """Cases whose inputs a failing reader is shown; small numbers. A function that makes them where they need
+    torch, which a bank module does not import: the tables of exercises should come at once."""
     hidden: Callable[[np.random.Generator], tuple[Case, ...]]
     """Makes more cases from a random generator; their inputs are not shown."""
     misconceptions: tuple[Misconception, ...]
@@ -93,7 +94,7 @@ class Exercise:
             (self.difficulty not in (1, 2, 3, 4), "a difficulty from 1 to 4", self.difficulty),
             (self.minutes <= 0, "a number of minutes above zero", self.minutes),
             (getattr(self.reference, "__name__", "") != name, f"a reference named {name}", self.reference),
-            (len(self.public) < 1, "at least one public case", len(self.public)),
+            (not self.public, "at least one public case", self.public),
             (len(self.misconceptions) < 3, "at least three misconceptions", len(self.misconceptions)),
             (len(self.alternatives) < 2, "at least two other right answers", len(self.alternatives)),
             (len(self.hints) < 3, "at least three tiers of hints", len(self.hints)),
@@ -113,6 +114,10 @@ class Exercise:
     def stars(self):
         """The difficulty as four circles: ●●○○."""
         return "●" * self.difficulty + "○" * (4 - self.difficulty)
+
+    def public_cases(self):
+        """The public cases, made when they are needed."""
+        return tuple(self.public() if callable(self.public) else self.public)
 
     def hidden_cases(self, seed=0):
         """Make the hidden cases of one seed.

@@ -17,7 +17,7 @@ def diagnose(exercise, runs, expected, cases):
     >>> exercise, case = get("start.macro_f1"), Case(args=([0, 0, 1], [0, 1, 1], 2))
     >>> def accuracy(truth, predicted, classes):
     ...     return sum(t == p for t, p in zip(truth, predicted)) / len(truth)
-    >>> cases = exercise.public + exercise.hidden_cases()
+    >>> cases = exercise.public_cases() + exercise.hidden_cases()
     >>> runs, expected = ([run(f, case) for case in cases] for f in (accuracy, exercise.reference))
     >>> diagnose(exercise, runs, expected, cases).name
     'accuracy (micro-F1)'

@@ -43,10 +43,11 @@ def judge(exercise, answer, *, seed=0):
     """
     if is_empty(answer):
         return _not_attempted(exercise)
-    misfit = _misfit(exercise, answer)
+    public = exercise.public_cases()
+    misfit = _misfit(exercise, answer, public)
     if misfit:
         return Verdict(outcome=RAISED, summary=misfit)
-    cases = exercise.public + exercise.hidden_cases(seed)
+    cases = public + exercise.hidden_cases(seed)
     expected = [run(exercise.reference, case, seconds=10 * exercise.seconds) for case in cases]
     runs = []
     for case in cases:
@@ -59,9 +60,9 @@ def judge(exercise, answer, *, seed=0):
         fault = _fault(exercise, one, wanted)
         if fault is not None:
             known = diagnose(exercise, runs, expected, cases) if len(runs) == len(cases) else None
-            case = cases[index] if index < len(exercise.public) else None
+            case = cases[index] if index < len(public) else None
             return _report(exercise, answer, case, one, wanted, fault, known)
-    words = f"Public checks pass ({count(len(exercise.public), 'case')}, within {exercise.tolerance:g})."
+    words = f"Public checks pass ({count(len(public), 'case')}, within {exercise.tolerance:g})."
     return Verdict(outcome=RIGHT, summary=words, printed=runs[0].printed)
 
 
@@ -101,14 +102,17 @@ def _report(exercise, answer, case, one, expected, fault, known):
         if fault.kind not in ("slow", "changed", "error"):
             details.append(("received", in_words(one.value)))
     else:
-        what = {
-            "error": _complain(one, answer, text=False),
-            "shape": "A result has another shape.",
-            "type": "A result has another type.",
-            "slow": fault.words,
-            "changed": fault.words,
-            "nan": "NaN or infinity came where a number was expected, or the other way round.",
-        }.get(fault.kind, "A result is not the expected one.")
+        what = (
+            _complain(one, answer, text=False) + "."
+            if fault.kind == "error"
+            else {
+                "shape": "A result has another shape.",
+                "type": "A result has another type.",
+                "slow": fault.words,
+                "changed": fault.words,
+                "nan": "NaN or infinity came where a number was expected, or the other way round.",
+            }.get(fault.kind, "A result is not the expected one.")
+        )
         summary = f"Public checks pass, hidden ones (other inputs) do not. {what} Try the ends of the scale."
     if fault.kind in ("value", "nan"):
         details.append(("tolerance", f"{exercise.tolerance:g} of the expected number"))
@@ -141,13 +145,13 @@ def _complain(one, answer, *, text):
     return f"{words} (line {line}" + (f": {source})" if source else ")")
 
 
-def _misfit(exercise, answer):
+def _misfit(exercise, answer, cases):
     """Say where the parameters are not those of the exercise; empty where they fit."""
     try:
         signature = inspect.signature(answer)
     except (TypeError, ValueError):  # built in: calling it will tell
         return ""
-    for case in exercise.public:
+    for case in cases:
         try:
             signature.bind(*case.args, **case.kwargs)
         except TypeError as error:

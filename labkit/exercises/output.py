@@ -38,7 +38,5 @@ def box(headline, lines=(), *, tone="neutral", code=""):
         for label, text in lines
     )
     listing = f'<pre style="margin:.4em 0 0">{escape(code)}</pre>' if code else ""
-    return (
-        f'<div role="status" style="border-left:4px solid {_COLOURS[tone]};padding:.2em .8em;margin:.3em 0">'
-        f"<div><b>{escape(headline)}</b></div>{rows}{listing}</div>"
-    )
+    look = f"border-left:4px solid {_COLOURS[tone]};padding:.2em .8em;margin:.3em 0;white-space:pre-wrap"
+    return f'<div role="status" style="{look}"><div><b>{escape(headline)}</b></div>{rows}{listing}</div>'

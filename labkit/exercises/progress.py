@@ -1,5 +1,7 @@
 """What the reader has tried, solved and looked up: a local file of theirs, and tables made from it."""
 
+import hashlib
+
 from labkit.exercises.definition import all_exercises
 from labkit.exercises.judge import NOT_ATTEMPTED, RIGHT
 from labkit.exercises.store import Store, now
@@ -10,6 +12,7 @@ _STORE = Store("progress.json")
 _NEW = {
     "state": NOT_ATTEMPTED,  # right once it has been right
     "last": NOT_ATTEMPTED,  # the outcome of the latest try
+    "answer": None,  # a digest of the latest answer
     "tries": 0,
     "tries_until_right": None,
     "misconceptions": [],  # names of the known mistakes met, in order
@@ -25,12 +28,19 @@ def record_of(id):
     return _complete(_STORE.read().get(id, {}))
 
 
-def note_try(id, outcome, misconception=""):
-    """Record a try and its outcome; an empty body is no try."""
+def note_try(id, outcome, misconception="", *, answer=None):
+    """Record a try and its outcome; an empty body is no try, nor is the same answer run once more.
+
+    `answer` is the source of the answer; only a digest of it is kept.
+    """
     if outcome == NOT_ATTEMPTED:
         return
+    digest = hashlib.sha256(answer.encode()).hexdigest()[:16] if answer else None
     with _STORE.update() as records:
         record = records[id] = _complete(records.get(id, {}))
+        if digest and (digest, outcome) == (record["answer"], record["last"]):
+            return
+        record["answer"] = digest
         record["tries"] += 1
         record["last"] = outcome
         record["last_try"] = now()

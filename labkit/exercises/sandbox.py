@@ -3,12 +3,15 @@
 import contextlib
 import copy
 import dis
+import importlib
 import io
 import random
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from types import CodeType
 
 import numpy as np
 
@@ -46,12 +49,13 @@ def run(function, case, *, seconds=2.0):
     args, kwargs = copy.deepcopy((case.args, dict(case.kwargs)))
     value = error = None
     printed = _Beginning()
+    _import_beforehand(function)
     with _random_states_kept(), contextlib.redirect_stdout(printed), warnings.catch_warnings(), np.errstate():
         warnings.simplefilter("ignore")  # 0/0 in an answer is judged by its value
         np.seterr(all="ignore")
         try:
             # Nothing but the call itself is inside the limit: what cleans up must not be interrupted.
-            value = call_within(seconds, lambda: function(*args, **kwargs))
+            value = call_within(seconds, lambda: _settle(function(*args, **kwargs)))
         except (Exception, SystemExit, TooSlow) as caught:
             error = caught
     changed = not _same((args, kwargs), (case.args, dict(case.kwargs)))
@@ -77,6 +81,30 @@ def is_empty(function):
     )
 
 
+def _settle(value):
+    """A generator runs only once, so its items are taken now (a million at most: it may have no end)."""
+    return list(islice(value, 1_000_000)) if isinstance(value, Iterator) else value
+
+
+def _import_beforehand(function):
+    """Import what a function imports when it runs, so that the time limit never breaks into an import.
+
+    A half-imported torch cannot be imported again in the same process.
+    """
+    waiting, seen = [function], set()
+    while waiting:
+        code = getattr(one := waiting.pop(), "__code__", one)
+        if not isinstance(code, CodeType) or code in seen:
+            continue
+        seen.add(code)
+        names = {step.argval for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"}
+        for name in names - sys.modules.keys():
+            with contextlib.suppress(Exception):  # the answer itself will raise it, at its own line
+                importlib.import_module(name)
+        known = getattr(one, "__globals__", {})
+        waiting += [*code.co_consts, *(known[name] for name in code.co_names if name in known)]
+
+
 @contextlib.contextmanager
 def _random_states_kept():
     torch = sys.modules.get("torch")
@@ -97,6 +125,8 @@ def _random_states_kept():
 
 def _same(after, before):
     """Whether what can be changed in place is bit by bit what it was."""
+    if type(after) is not type(before):
+        return False
     if isinstance(before, (list, tuple)):
         return len(after) == len(before) and all(map(_same, after, before))
     if isinstance(before, Mapping):

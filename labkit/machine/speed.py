@@ -66,7 +66,7 @@ def read_gb_s(*, megabytes=128, seconds=0.15):
     return source.nbytes / best_seconds(source.sum, seconds=seconds) / 1e9
 
 
-def matmul_gflop_s(*, threads, size=None, dtype="float32", seconds=0.15):
+def matmul_gflop_s(*, size=None, dtype="float32", seconds=0.15):
     """Measure a product of two `size` x `size` matrices: GFLOP a second, 2·size³ operations each.
 
     Without a `size`, it is as small as still keeps all threads busy: a short run is more likely to end
@@ -75,6 +75,7 @@ def matmul_gflop_s(*, threads, size=None, dtype="float32", seconds=0.15):
     """
     import torch
 
+    threads = torch.get_num_threads()
     size = size or (512 if threads <= 4 else 1024 if threads <= 16 else 2048)
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(size, size, generator=generator) for _ in range(2))
@@ -84,5 +85,5 @@ def matmul_gflop_s(*, threads, size=None, dtype="float32", seconds=0.15):
     else:
         a, b = (x.to(getattr(torch, dtype)) for x in (a, b))
         multiply = torch.mm
-    with torch_threads(threads), torch.inference_mode():
+    with torch.inference_mode():
         return 2 * size**3 / best_seconds(lambda: multiply(a, b), seconds=seconds) / 1e9

@@ -4,7 +4,15 @@ import numpy as np
 
 from labkit.plots.style import COLOURS, figure
 
-__all__ = ["mask_distances", "mean_as_area", "nearest_sparse", "staircase", "training_curves", "two_zeros"]
+__all__ = [
+    "mask_distances",
+    "mean_as_area",
+    "nearest_sparse",
+    "staircase",
+    "training_curves",
+    "two_zeros",
+    "weights_and_errors",
+]
 
 _LINES = {
     "averaged": ("blue", "-", "o"),
@@ -38,7 +46,7 @@ def mean_as_area(means, sizes):
 
 
 def nearest_sparse(theta):
-    """The points with at most one non-zero are the two axes; a point of the plane and its distance to both."""
+    """The points with at most one non-zero are the two axes: a point and its distance to both."""
     x, y = theta
     fig, ax = figure(4.2, 3.4)
     ax.axhline(0, color=COLOURS["black"], linewidth=3)
@@ -99,7 +107,10 @@ def two_zeros(whole, fractional):
         ax.plot(points, np.full(len(points), height), marker, color=COLOURS[colour])
         miss = points[np.abs(points).argmin()]
         word = "zero is a point" if abs(miss) < 1e-12 else f"zero becomes {miss:+.3g}"
-        ax.annotate(word, (miss, height), xytext=(0, 10), textcoords="offset points", ha="center", fontsize=9)
+        ax.annotate(
+            word, (miss, height), xytext=(6, 10), textcoords="offset points", fontsize=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
     ax.axvline(0, color=COLOURS["black"], linewidth=1)
     ax.set(xlabel="x", ylim=(-0.6, 1.8), yticks=[0, 1], yticklabels=["fractional z", "whole z"])
     ax.grid(axis="y", visible=False)
@@ -114,7 +125,7 @@ def training_curves(losses, spreads=None):
     fig, axes = figure(7.6 if spreads else 6.4, 3.3, columns=2 if spreads else 1)
     panels = [(np.atleast_1d(axes)[0], losses, "loss on all rows (nats)")]
     if spreads:
-        panels.append((axes[1], spreads, "largest difference between two nodes"))
+        panels.append((axes[1], spreads, "largest gap between two nodes"))
     for ax, table, label in panels:
         for name, values in table.items():
             colour, dashes, marker = _LINES[name]
@@ -122,4 +133,30 @@ def training_curves(losses, spreads=None):
         ax.set(xlabel="step", ylabel=label, ylim=(0, None))
     handles, names = panels[0][0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside upper center", ncols=len(names), fontsize=9, frameon=False)
+    return fig
+
+
+def weights_and_errors(counts, edges, outside, largest, points, errors, *, chosen):
+    """Weights as a histogram under the points of their grid; the error of each way to share a scale as bars.
+
+    `counts` and `edges` are the histogram, `outside` the number of weights beyond it, `largest` the largest
+    magnitude in standard deviations, `errors` maps a way to share a scale to its error; `chosen` is one way.
+    """
+    fig, (left, right) = figure(8.4, 3.3, columns=2, width_ratios=(3, 2))
+    left.stairs(counts, edges, fill=True, color=COLOURS["sky"], label="weights")
+    shown, top = points[np.abs(points) <= edges[-1]], 1.5 * counts.max()
+    label = f"{len(shown)} of {len(points)} grid points"
+    left.vlines(shown, 0.8, top, color=COLOURS["vermillion"], linewidth=1, label=label)
+    left.set(xlabel="weight", ylabel="number of weights", yscale="log", yticks=[1, 100, 10_000])
+    left.minorticks_off()
+    left.set(xlim=(edges[0], edges[-1]), ylim=(0.8, 60 * counts.max()))
+    note = f"not in the picture: {outside} weights, the largest\nat {largest:.0f} standard deviations"
+    left.annotate(note, (0.03, 0.87), xycoords="axes fraction", fontsize=8, va="top")
+    left.legend(loc="upper left", ncols=2, fontsize=8, frameon=False)
+    for place, (kind, error) in enumerate(errors.items()):
+        right.barh(place, error, color=COLOURS["blue" if kind == chosen else "grey"], height=0.6)
+        right.annotate(f" {error:.1%}", (error, place), va="center", fontsize=9)
+    right.set_yticks(range(len(errors)), [f"→ {kind}" if kind == chosen else kind for kind in errors])
+    right.set(xlabel="error (share of the weights' size)", xlim=(0, 1.25), ylim=(len(errors) - 0.4, -0.6))
+    right.grid(axis="y", visible=False)
     return fig

@@ -77,4 +77,4 @@ def combine_means(means, *, sizes):
             received=f"{len(means)} means and {len(sizes)} sizes",
             do="Give the sizes in the order of the means.",
         )
-    return np.tensordot(sizes / sizes.sum(), means, axes=1)
+    return np.average(means, axis=0, weights=sizes)

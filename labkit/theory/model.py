@@ -1,29 +1,31 @@
-"""The same check on a real PyTorch model: all its gradients, and all its parameters, as one vector."""
+"""The same check on a real model: the gradient of all its parameters, as one vector."""
 
 import torch
 from torch.nn.functional import cross_entropy
 
-__all__ = ["flat_gradient", "flat_parameters"]
+__all__ = ["cut", "flat_gradient"]
 
 
-def flat_parameters(model):
-    """All parameters of a model as one vector of float64, in the order of `model.parameters()`.
+def cut(inputs, labels, *, workers):
+    """Cut a batch into `workers` shards of rows: a list of pairs (inputs, labels) like the given ones.
 
-    >>> flat_parameters(torch.nn.Linear(3, 2)).shape   # 3 * 2 weights and 2 biases
-    torch.Size([8])
+    >>> [labels.tolist() for _, labels in cut({"input_ids": torch.zeros(4, 9)}, [0, 1, 2, 1], workers=2)]
+    [[0, 1], [2, 1]]
     """
-    return torch.cat([p.detach().flatten().double() for p in model.parameters()])
+    parts = {name: torch.tensor_split(tensor, workers) for name, tensor in inputs.items()}
+    labels = torch.tensor_split(torch.as_tensor(labels), workers)
+    return [({name: part[k] for name, part in parts.items()}, labels[k]) for k in range(workers)]
 
 
 def flat_gradient(model, inputs, labels):
-    """Gradient of the mean cross-entropy over the rows of a batch, as one vector like `flat_parameters`.
+    """Gradient of the mean cross-entropy over the rows of a batch: one vector, an entry for each parameter.
 
     `inputs` are the keyword arguments of a Transformers classifier, `labels` has one integer a row. The model
-    stays in evaluation mode: dropout would draw other neurons for each shard, and no two results could agree.
+    is in evaluation mode: dropout would draw other neurons for each shard, and no two results could agree.
     """
     model.eval()
     model.zero_grad(set_to_none=True)
     cross_entropy(model(**inputs).logits, torch.as_tensor(labels)).backward()
     gradient = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
     model.zero_grad(set_to_none=True)
-    return torch.cat([g.flatten().double() for g in gradient])
+    return torch.cat([g.flatten() for g in gradient])

@@ -143,7 +143,7 @@ class Rounding:
             # The percentile sorts, the maximum does not.
             top = np.percentile(magnitude, self.percentile, axis=1) if tail else magnitude.max(axis=1)
             return -top[:, None], top[:, None]
-        return tuple(np.percentile(rows, [tail / 2, 100 - tail / 2], axis=1)[..., None])
+        return tuple(np.percentile(rows, [tail / 2, 100 - tail / 2], axis=1)[..., None].astype(rows.dtype))
 
     def grid_of(self, smallest, largest):
         """Grid with these `ends`, in this scheme and with this many bits."""

@@ -13,6 +13,7 @@ __all__ = [
     "article_scale",
     "article_step",
     "averaged_step",
+    "mean_node_loss",
     "softmax_gradient",
     "softmax_loss",
     "spread",
@@ -135,6 +136,15 @@ def train_nodes(start, shards, *, update, learning_rate, steps):
         nodes = UPDATES[update](nodes, gradients, sizes, learning_rate)
         path.append(nodes)
     return np.stack(path)
+
+
+def mean_node_loss(nodes, features, labels):
+    """Loss on all the rows given, in nats, averaged over the K nodes: axis 0 is nodes.
+
+    >>> mean_node_loss(np.zeros((3, 1, 2)), [[1.0], [2.0]], [0, 1])   # ln 2 for each of three nodes
+    0.6931471805599453
+    """
+    return float(np.mean([softmax_loss(node, features, labels) for node in nodes]))
 
 
 def spread(nodes):

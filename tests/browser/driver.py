@@ -18,17 +18,23 @@ WATCH = """
   const panel = document.querySelector('.labkit-panel');
   const handle = panel.querySelectorAll('.noUi-handle')[number];
   const image = panel.querySelector('img');
-  const watch = window.labkitWatch = {times: [], pictures: 0, key: null, keys: 0, last: 0};
+  const watch = window.labkitWatch = {times: [], pictures: 0, key: null, last: 0};
+  watch.expect = () => { watch.coming = new Promise(done => { watch.arrived = done; }); };
+  watch.next = () => Promise.race([watch.coming, new Promise((_, late) => setTimeout(late, 10000, 'no picture'))]);
   handle.scrollIntoView({block: 'center'});
   handle.focus();
-  handle.addEventListener('keydown', event => { watch.key = event.timeStamp; watch.keys += 1; }, true);
+  handle.addEventListener('keydown', event => { watch.key = event.timeStamp; }, true);
   new MutationObserver(async () => {
     const key = watch.key;
     try { await image.decode(); } catch (error) { return; }  // replaced by a newer picture meanwhile
     requestAnimationFrame(() => {
       watch.last = performance.now();
       watch.pictures += 1;
-      if (key !== null && watch.key === key) { watch.times.push(watch.last - key); watch.key = null; }
+      if (key !== null && watch.key === key) {
+        watch.times.push(watch.last - key);
+        watch.key = null;
+        watch.arrived?.();
+      }
     });
   }).observe(image, {attributes: true, attributeFilter: ['src']});
 }
@@ -91,13 +97,11 @@ class Notebook:
         self.page.evaluate(WATCH, number)
         key = "ArrowRight"
         for press in range(presses):
-            before = self.page.evaluate("window.labkitWatch.pictures")
             if press % 10 == 0:
                 key = self._free_direction(number, key)
+            self.page.evaluate("window.labkitWatch.expect()")
             self.page.keyboard.press(key)
-            self.page.wait_for_function(
-                f"window.labkitWatch.pictures > {before}", timeout=10_000, polling="raf"
-            )
+            self.page.evaluate("window.labkitWatch.next()")
             self.page.wait_for_timeout(30)  # fingers are not faster; a second picture would show here
         return sorted(self.page.evaluate("window.labkitWatch.times"))
 

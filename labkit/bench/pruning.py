@@ -1,0 +1,59 @@
+"""Pruning over all five folds: what each way of it costs, paired against the teacher of the same fold."""
+
+import argparse
+import time
+
+from rich.console import Console
+
+from labkit.baselines import tfidf_baseline
+from labkit.fine_tuning import fine_tune
+from labkit.folds import pool
+from labkit.machine import probe
+from labkit.policy import Policy
+from labkit.reference import write_reference
+from labkit.steps import Distill, PruneMagnitude
+
+__all__ = ["POLICIES", "main"]
+
+POLICIES = {
+    "one-shot 30 %": Policy([PruneMagnitude(0.3)]),
+    "one-shot 60 %": Policy([PruneMagnitude(0.6)]),
+    "gradual 80 %": Policy([PruneMagnitude(0.8, schedule="gradual"), Distill()]),
+    "gradual 80 %, global": Policy([PruneMagnitude(0.8, schedule="gradual", scope="global"), Distill()]),
+    "gradual 80 %, movement": Policy([PruneMagnitude(0.8, schedule="gradual", criterion="movement"), Distill()]),
+}
+
+
+def main(words=()):
+    """Run `labkit bench pruning [--folds 5]`; finished folds come from the cache; writes pruning.json."""
+    parser = argparse.ArgumentParser(prog="labkit bench pruning", description=__doc__)
+    parser.add_argument("--folds", type=int, default=5, choices=range(1, 6))
+    folds = tuple(range(parser.parse_args(list(words)).folds))
+    console, machine = Console(), probe()
+    experiments = {
+        "teacher": lambda task: fine_tune(task).predict(task.texts("test")), "TF-IDF": tfidf_baseline,
+        **{name: _experiment(policy) for name, policy in POLICIES.items()},
+    }  # fmt: skip
+    rows, teacher = [], None
+    for name, experiment in experiments.items():
+        start = time.perf_counter()
+        result = pool(experiment, folds=folds)
+        teacher = teacher or result
+        rows.append(_row(name, result, teacher, seconds=time.perf_counter() - start))
+        console.print(f"{name:26} {result.f1()}  lost {result.loss_against(teacher).points()}")
+    command = " ".join(["labkit bench pruning", *words])
+    values = {"machine": machine.label(), "versions": dict(machine.versions), "command": command, "rows": rows}
+    console.print(f"written to {write_reference('pruning', values).name}")
+
+
+def _experiment(policy):
+    return lambda task: policy.apply(fine_tune(task), task).predict(task.texts("test"))
+
+
+def _row(name, result, teacher, *, seconds):
+    f1, lost = result.f1(), result.loss_against(teacher)
+    row = {"name": name, "f1": f1.value, "f1_low": f1.low, "f1_high": f1.high}
+    if result is not teacher:
+        row |= {"f1_loss": 100 * lost.value, "f1_loss_low": 100 * lost.low, "f1_loss_high": 100 * lost.high}
+    policy = POLICIES.get(name)
+    return row | {"policy": None if policy is None else policy.to_json(), "seconds": round(seconds, 1)}

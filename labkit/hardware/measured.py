@@ -1,0 +1,152 @@
+"""Measure what the calculator predicts: the memory of a real step, the speed of a layer's products."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+
+from labkit.errors import Interrupted, LabError, SettingError
+from labkit.hardware.memory import inference_bytes, training_peak_bytes
+from labkit.hardware.work import layer_products
+from labkit.machine.speed import torch_threads
+from labkit.machine.system import memory_bytes
+
+__all__ = ["LayerSpeed", "Measured", "layer_speeds", "measure_step"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one model needed in a process of its own; memory is counted above that of the libraries."""
+
+    static_bytes: int  # held between two steps: weights, and in training the gradients and moments
+    peak_bytes: int  # highest at any time
+    activation_bytes: int | None  # kept by autograd from forward to backward; None: not counted
+    seconds: float  # of the fastest step
+    parameters: int
+
+
+@dataclass(frozen=True)
+class LayerSpeed:
+    """How long one layer's products with its weights took."""
+
+    tokens: int  # rows at a time
+    seconds: float
+    flop_s: float  # reached
+    intensity: float  # FLOP/byte
+
+
+def measure_step(
+    shape,
+    *,
+    batch,
+    length,
+    train=True,
+    optimizer="adam",
+    threads=1,
+    memory=True,
+    should_stop=None,
+):
+    """Run a real model of this shape, with random weights, in a fresh process, and measure it (Measured).
+
+    `train=False` predicts instead. `memory` makes freed memory go back at once, so that the peak is what is
+    in use, and counts what autograd keeps for the backward pass; both cost time, so leave it out to measure
+    speed. `should_stop()` is asked ten times a second. Raises SettingError where the model does not fit into
+    memory or the input is longer than the model's positions, Interrupted when stopped, LabError when the
+    process fails.
+    """
+    _check_size(shape, batch=batch, length=length, train=train, optimizer=optimizer)
+    job = {
+        "config": {**shape.to_config().to_dict(), "model_type": "gpt2" if shape.lm_head else "bert"},
+        "labels": shape.labels, "batch": batch, "length": length, "train": train, "optimizer": optimizer,
+        "threads": threads, "count_activations": memory,
+    }  # fmt: skip
+    exact = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"} if memory else {}
+    quiet = {"OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"}
+    with tempfile.TemporaryFile("w+") as asked, tempfile.TemporaryFile("w+") as told:
+        json.dump(job, asked)
+        asked.seek(0)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "labkit.hardware.worker"],
+            stdin=asked, stdout=told, stderr=subprocess.STDOUT, env={**os.environ, **exact, **quiet},
+        )  # fmt: skip
+        try:
+            while process.poll() is None:
+                if should_stop is not None and should_stop():
+                    raise Interrupted("time to finish", received="a stop", do="Start again when you like.")
+                time.sleep(0.1 if should_stop else 0.02)
+        finally:
+            process.kill()
+            process.wait()
+        told.seek(0)
+        lines = told.read().strip().splitlines() or [f"no output, exit code {process.returncode}"]
+    if process.returncode:
+        raise LabError(
+            f"{shape.name} to run once",
+            received=lines[-1],
+            do="Choose a smaller batch or a smaller model; the process may have been out of memory.",
+        )
+    return Measured(**json.loads(lines[-1]))
+
+
+def _check_size(shape, *, batch, length, train, optimizer):
+    """Refuse what cannot run here before it starts."""
+    if length > shape.positions:
+        raise SettingError(
+            f"at most {shape.positions} tokens for {shape.name}",
+            received=length,
+            do="Choose a shorter length.",
+        )
+    size = {"batch": batch, "length": length}
+    needed = inference_bytes(shape, **size)
+    if train:
+        needed = training_peak_bytes(shape, optimizer=optimizer, **size)
+    free = memory_bytes()[1]
+    if needed > 0.9 * free:
+        raise SettingError(
+            f"a model that fits into the {free / 1e9:.1f} GB of free memory",
+            received=f"{shape.name}, which needs about {needed / 1e9:.1f} GB",
+            do="Choose a smaller model, a smaller batch or a shorter length.",
+        )
+
+
+def layer_speeds(shape, *, tokens=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512), threads=1, seconds=0.15):
+    """Time one layer's six products with its weights, for several numbers of tokens ([LayerSpeed]).
+
+    The time is the shortest over several layers used in turn, more than a cache can hold: as in a whole
+    model, the weights of each come from memory.
+    """
+    import torch
+    from torch.nn.functional import linear
+
+    h, i = shape.hidden, shape.intermediate
+    one = 4 * (4 * h * h + 2 * h * i)
+    count = max(2, min(shape.layers, -(-160_000_000 // one)))
+    layers = [[torch.full(size, 0.01) for size in [(h, h)] * 4 + [(i, h), (h, i)]] for _ in range(count)]
+
+    def run(layer, x):
+        query, key, value, output, up, down = layer
+        linear(x, query), linear(x, key)
+        return linear(linear(linear(linear(x, value), output), up), down)
+
+    found = []
+    with torch_threads(threads), torch.inference_mode():
+        for number in tokens:
+            x, best = torch.full((number, h), 0.01), float("inf")
+            started, rounds = time.perf_counter(), 0
+            while rounds < 2 or time.perf_counter() - started < seconds:
+                for layer in layers:
+                    before = time.perf_counter()
+                    run(layer, x)
+                    best = min(best, time.perf_counter() - before)
+                rounds += 1
+            work = layer_products(shape, tokens=number)
+            found.append(LayerSpeed(number, best, work.flops / best, work.intensity))
+    return found
+
+
+def reached(speeds, tokens):
+    """Find the entry for this number of tokens in what `layer_speeds` returned (LayerSpeed)."""
+    return next(speed for speed in speeds if speed.tokens == tokens)

@@ -1,0 +1,115 @@
+"""Bytes on the wire: what two processes that train together send each other for every step.
+
+Run as a module, `python -m labkit.hardware.wire`, it is one of the two processes.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit.errors import LabError
+from labkit.hardware.shape import parameters
+
+__all__ = ["Sent", "all_reduce_bytes", "measure_all_reduce"]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What one exchange of gradients took."""
+
+    bytes: int  # over the loopback network, both workers together
+    seconds: float
+
+
+def all_reduce_bytes(shape, *, workers, number_bytes=4):
+    """Count the bytes that each worker sends to average the gradients of one step.
+
+    A ring all-reduce sends 2(K − 1)/K times the gradient, for K workers (Patarasuk and Yuan 2009, doi
+    10.1016/j.jpdc.2008.09.002). Lesson 07 builds it by hand.
+
+    >>> from labkit.hardware.shape import SHAPES
+    >>> all_reduce_bytes(SHAPES["BERT-base"], workers=2) / 1e6
+    437.92896
+    """
+    return 2 * (workers - 1) / workers * number_bytes * parameters(shape)
+
+
+def measure_all_reduce(shapes, *, seconds=120):
+    """Let two processes average a gradient as large as each shape's, and count what went over loopback.
+
+    Returns one Sent for each shape. Raises LabError where a process fails or takes longer than `seconds`.
+    """
+    sizes = json.dumps([parameters(shape) for shape in shapes])
+    with tempfile.TemporaryDirectory() as folder:
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": _loopback() or ""}
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-m", "labkit.hardware.wire", str(rank), folder, sizes],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
+            )
+            for rank in range(2)
+        ]  # fmt: skip
+        try:
+            told = [worker.communicate(timeout=seconds) for worker in workers]
+        except subprocess.TimeoutExpired as late:
+            raise LabError(
+                f"two workers to finish in {seconds} s", received="no answer", do="Close other programs."
+            ) from late
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait()
+    for worker, (_, error) in zip(workers, told, strict=True):
+        if worker.returncode:
+            last = (error.strip().splitlines() or ["no message"])[-1]
+            raise LabError(
+                "two workers to talk over loopback", received=last, do="Allow local network connections."
+            )
+    return [Sent(**line) for line in json.loads(told[0][0].splitlines()[-1])]
+
+
+def _loopback():
+    """Name of the loopback interface: "lo" on Linux, "lo0" on macOS; None where there is none by name."""
+    import psutil
+
+    return next((name for name in ("lo", "lo0") if name in psutil.net_io_counters(pernic=True)), None)
+
+
+def _sent():
+    """Bytes that left through loopback since the computer started."""
+    import psutil
+
+    counters = psutil.net_io_counters(pernic=True)
+    return counters[_loopback()].bytes_sent if _loopback() else 0
+
+
+def _work(rank, folder, sizes):
+    """Be one worker: average a vector of each size with the other one, and report bytes and seconds."""
+    import torch
+    import torch.distributed as dist
+
+    torch.set_num_threads(1)
+    meeting = Path(folder, "meeting").as_uri()
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    found = []
+    for size in [1000, *sizes]:  # the first one opens the connections
+        gradient = torch.full((size,), float(rank))
+        dist.barrier()
+        before, started = _sent(), time.perf_counter()
+        dist.all_reduce(gradient)
+        dist.barrier()
+        found.append({"seconds": time.perf_counter() - started, "bytes": _sent() - before})
+        if not torch.all(gradient == 1):
+            raise RuntimeError("the sum of both gradients is wrong")
+        dist.barrier()
+    dist.destroy_process_group()
+    return found[1:]
+
+
+if __name__ == "__main__":
+    print(json.dumps(_work(int(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]))))

@@ -1,0 +1,69 @@
+"""What we measured ourselves, with the machine and the command, for readers to hold their results against."""
+
+import json
+from html import escape
+from pathlib import Path
+
+from labkit.errors import SettingError
+
+__all__ = ["ReferenceTable", "reference", "reference_table", "write_reference"]
+
+FOLDER = Path(__file__).parent.parent / "data" / "reference"
+
+
+def reference(name):
+    """Read a set of our measured results: a dictionary with `machine`, `versions`, `command` and `rows`.
+
+    Raises SettingError when there is none of that name.
+    """
+    path = FOLDER / f"{name}.json"
+    if not path.is_file():
+        known = sorted(file.stem for file in FOLDER.glob("*.json"))
+        raise SettingError(f"one of the reference results {known}", received=repr(name), do="Choose one of these.")
+    return json.loads(path.read_text("utf-8"))
+
+
+def write_reference(name, values):
+    """Write a set of results, with all that is needed to make it again; returns the path."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{name}.json"
+    path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return path
+
+
+class ReferenceTable:
+    """Rows of our own results, shown as HTML or as plain text."""
+
+    def __init__(self, values, rows):
+        self.rows = rows
+        self.caption = f"Measured by us on {values['machine']} with `{values['command']}`, all five folds."
+
+    def _cells(self):
+        for row in self.rows:
+            lost = "" if row.get("f1_loss") is None else (
+                f"{row['f1_loss']:+.1f} points ({row['f1_loss_low']:+.1f} to {row['f1_loss_high']:+.1f})"
+            )  # fmt: skip
+            yield row["name"], f"{row['f1']:.3f} ({row['f1_low']:.3f} to {row['f1_high']:.3f})", lost
+
+    def __repr__(self):
+        return "\n".join([self.caption, *(f"  {name:28} {f1}  {lost}".rstrip() for name, f1, lost in self._cells())])
+
+    def _repr_html_(self):
+        head = "".join(f'<th scope="col">{word}</th>' for word in ("", "macro-F1 (95 % interval)", "lost, paired"))
+        body = "".join(
+            "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in row) + "</tr>"
+            for row in self._cells()
+        )
+        return f"<table><caption>{escape(self.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def reference_table(name, rows):
+    """Show some rows of our results by their names.
+
+    Raises SettingError for a row that is not there.
+    """
+    values = reference(name)
+    known = {row["name"]: row for row in values["rows"]}
+    if unknown := [row for row in rows if row not in known]:
+        raise SettingError(f"rows among {sorted(known)}", received=str(unknown), do="Choose among these.")
+    return ReferenceTable(values, [known[row] for row in rows])

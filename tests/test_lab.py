@@ -1,0 +1,63 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from labkit import lab
+from labkit.errors import RunError
+
+
+def test_extra_arguments_go_to_jupyterlab():
+    assert lab.command("--port=9000 --ip='0.0.0.0'")[-2:] == ["--port=9000", "--ip=0.0.0.0"]
+
+
+def test_without_a_display_there_is_no_browser(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert lab.has_browser() is False
+
+
+def test_a_server_that_does_not_start_is_said(monkeypatch, capfd):
+    monkeypatch.setenv("LABKIT_LAB_ARGS", "--no-such-argument=1")
+    with pytest.raises(RunError, match=r"JupyterLab to start. Received status 2.*LABKIT_LAB_ARGS"):
+        lab.start(say=lambda _: None)
+
+
+@pytest.mark.slow
+def test_the_printed_address_opens_the_first_lesson_and_ctrl_c_ends_it(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
+    environment |= {"JUPYTER_RUNTIME_DIR": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
+    program = "from labkit.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", program, "lab"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    address = None
+    for line in process.stdout:
+        if found := re.search(r"http://\S+", line):
+            address = found[0]
+            break
+    base, token = address.split("/lab/tree/notebooks/00_start_here.ipynb?token=")
+    assert len(token) >= 32
+    kernels = json.load(urllib.request.urlopen(f"{base}/api/kernelspecs?token={token}"))
+    assert kernels["default"] == "python3"
+    assert urllib.request.urlopen(address).status == 200
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"{base}/api/kernelspecs")
+
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Stopped." in out
+    assert "Traceback" not in err
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(address)

@@ -14,7 +14,6 @@ _HOME_OF = {
     "Policy": "labkit.policy",
     "PruneMagnitude": "labkit.steps",
     "Quantize": "labkit.steps",
-    "Recipe": "labkit.fine_tuning",
     "Task": "labkit.task",
     "calibration": "labkit.predictions",
     "exercise": "labkit.exercises",

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import torch
 
+from labkit.errors import SettingError
+
 __all__ = ["MAX_LENGTH", "Batches", "encode", "pad"]
 
 MAX_LENGTH = 128  # tokens; longer texts are cut
@@ -12,10 +14,21 @@ POOL = 32  # batches that are sorted by length together
 
 
 def encode(tokenizer, texts, *, max_length=MAX_LENGTH):
-    """Turn texts into lists of token numbers, each with its [CLS] and [SEP], cut at `max_length`."""
+    """Turn texts into lists of token numbers, each with its [CLS] and [SEP], cut at `max_length`.
+
+    Raises SettingError for one text that is not in a list, or for a list with something else than texts in it.
+    """
+    if isinstance(texts, str):
+        raise SettingError("a list of texts", received=f"one text, {texts[:40]!r}", do="Put it in a list: [text].")
+    texts = list(texts)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise SettingError(
+                "a text in every place of the list", received=f"{text!r} in place {i}", do="Take it out or fill it."
+            )
     if not texts:
         return []
-    return tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
+    return tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
 
 
 def pad(rows, *, padding=0):

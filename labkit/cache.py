@@ -96,7 +96,7 @@ class Cache:
         try:
             files = json.loads((place / ENTRY).read_text())["files"]
             return files == _checksums(place)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return False
 
     def seconds(self, key):

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import constriction
 import numpy as np
 
-from labkit.errors import PackError
+from labkit.errors import PackError, SettingError
 
 __all__ = ["Coded", "decode", "encode", "entropy", "sparse_bits"]
+
+SPAN = 2**16  # values that a coded array may take
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,25 @@ def encode(symbols):
     >>> decode(code).tolist()
     [0, 0, 0, 1, -1, 0, 0, 0]
 
+    Raises SettingError for values that are no integers or too far apart.
+
     Source: range coding, Martin 1979; the coder is constriction's.
     """
-    symbols = np.ascontiguousarray(symbols).ravel().astype(np.int32)
+    symbols = np.ascontiguousarray(symbols).ravel()
     if not len(symbols):
         return Coded(np.zeros(0, np.uint32), (), 0, 0)
-    low = int(symbols.min())
-    counts = np.bincount(symbols - low)
+    low, high = int(symbols.min()), int(symbols.max())
+    if symbols.dtype.kind not in "biu" or high - low >= SPAN or not -(2**31) <= low <= high < 2**31:
+        raise SettingError(
+            f"integers of 32 bits that lie less than {SPAN:,} apart", received=f"{symbols.dtype}, {low} to {high}",
+            do="There is a count for each value in between: round to fewer levels.",
+        )  # fmt: skip
+    symbols = (symbols.astype(np.int64) - low).astype(np.int32)
+    counts = np.bincount(symbols)
     if len(counts) == 1:  # all alike: there is nothing to tell apart, so nothing to store
         return Coded(np.zeros(0, np.uint32), (len(symbols),), low, len(symbols))
     coder = constriction.stream.queue.RangeEncoder()
-    coder.encode(symbols - low, _model(counts))
+    coder.encode(symbols, _model(counts))
     return Coded(coder.get_compressed(), tuple(counts.tolist()), low, len(symbols))
 
 

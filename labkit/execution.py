@@ -65,8 +65,8 @@ class _HereManager(AsyncKernelManager):
 def execute(source, *, target, folder, parameters, environment=None, on_cell=None):
     """Run the file `source` in `folder`, write it with its outputs to `target`; return a Failure or None.
 
-    `environment` holds variables that only this kernel gets. `on_cell(index)` is called before each code cell. A KeyboardInterrupt ends the kernel with all its
-    children and goes on to the caller.
+    `environment` holds variables that only this kernel gets; `on_cell(index)` is called before each code
+    cell. A KeyboardInterrupt ends the kernel with all its children and goes on to the caller.
     """
     managers, problems, begun, variables = [], [], [], environment or {}
 

@@ -101,7 +101,8 @@ def _row(name, stored, size, values):
 def _store(name, parameter, code, streams):
     array = parameter.detach().contiguous().numpy()
     entry = {"shape": list(array.shape), "dtype": str(array.dtype)}
-    if code is not None:
+    # Integers that a later step has made stale, by pruning or training on, must not replace the weights.
+    if code is not None and np.array_equal(dequantize(code).numpy(), array):
         coded = encode(code.integers.numpy())
         parts = {"stream": coded.stream, "scales": code.scales.numpy()}
         entry |= {"stored": "integers", "group": code.group}

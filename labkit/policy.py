@@ -33,6 +33,8 @@ class Policy:
     steps: tuple
 
     def __post_init__(self):
+        if not isinstance(self.steps, (tuple, list)):
+            raise SettingError("a list of steps", received=repr(self.steps), do="Write Policy([KeepLayers(3)]).")
         object.__setattr__(self, "steps", tuple(self.steps))
         for step in self.steps:
             if not isinstance(step, Step):
@@ -58,6 +60,8 @@ class Policy:
             values = json.loads(text)
         except ValueError as error:
             raise SettingError("a policy as JSON", received=str(error), do="Copy it from `to_json()`.") from None
+        if not isinstance(values, list):
+            raise SettingError("a policy as a JSON list", received=text[:80], do="Copy it from `to_json()`.")
         return cls([step_from_dict(value) for value in values])
 
     def apply(self, teacher, task, *, seed=0, cache=None, callbacks=(), progress=None):

@@ -93,9 +93,21 @@ def read_hub(name, *, loader=None):
             f"the data set {name} from the hub", received=f"{type(error).__name__}: {error}",
             do="Check the name and the connection, or use the task bbc-headlines, which needs no network.",
         ) from None  # fmt: skip
-    rows = concatenate_datasets(list(parts.values()))
-    frame = rows.to_pandas()
-    feature = rows.features.get("label")
-    if hasattr(feature, "int2str"):
-        frame["label"] = [feature.int2str(int(code)) for code in frame["label"]]
+    except ValueError as error:  # several configurations, or files that do not fit together
+        raise _no_table(name, error) from None
+    try:
+        rows = concatenate_datasets(list(parts.values()))
+        frame = rows.to_pandas()
+        feature = rows.features.get("label")
+        if hasattr(feature, "int2str"):
+            frame["label"] = [feature.int2str(int(code)) for code in frame["label"]]
+    except ValueError as error:  # parts with other columns, or rows whose class number is −1
+        raise _no_table(name, error) from None
     return _columns(frame, name)
+
+
+def _no_table(name, error):
+    return TaskError(
+        f"a data set that is one table with {COLUMNS}", received=f"{name}: {str(error).strip().splitlines()[0]}",
+        do="Save the part that you want as a CSV, and load that.",
+    )  # fmt: skip

@@ -40,8 +40,7 @@ def macro_f1(truth, predicted):
     0.7333333333333334
     """
     truth, predicted = _checked(truth, predicted)
-    classes = max(truth.max(), predicted.max()) + 1
-    return float(_macro_f1(_confusion(truth, predicted, classes=classes, weights=None)[None])[0])
+    return float(_macro_f1(_hits_and_uses(truth, predicted, classes=1 + max(truth.max(), predicted.max()))))
 
 
 def f1_interval(truth, predicted, *, seed=0):
@@ -78,28 +77,26 @@ def _resampled(truth, predictions, *, seed):
     # Drawing rows with replacement is drawing how often each row counts; every classifier gets the same draws.
     random = np.random.default_rng(seed)
     rows = len(truth)
-    classes = max(truth.max(), *(p.max() for p in predictions)) + 1
+    classes = 1 + max(truth.max(), *(p.max() for p in predictions))
+    tables = [_hits_and_uses(truth, predicted, classes=classes) for predicted in predictions]
     scores = [np.empty(RESAMPLES) for _ in predictions]
     for start in range(0, RESAMPLES, 200):
         weights = random.multinomial(rows, np.full(rows, 1 / rows), size=200)
-        for score, predicted in zip(scores, predictions, strict=True):
-            tables = _confusion(truth, predicted, classes=classes, weights=weights)
-            score[start : start + 200] = _macro_f1(tables)
+        for score, table in zip(scores, tables, strict=True):
+            score[start : start + 200] = _macro_f1(table, weights)
     return scores
 
 
-def _confusion(truth, predicted, *, classes, weights):
-    # One table is (truth, predicted) -> count; with weights of shape (draws, rows) there is one table a draw.
-    cell = np.eye(classes * classes)[truth * classes + predicted]
-    counts = cell.sum(axis=0) if weights is None else weights @ cell
-    return counts.reshape(*counts.shape[:-1], classes, classes)
+def _hits_and_uses(truth, predicted, *, classes):
+    # For each row and class: was it rightly given, and how often does it occur, as truth or as prediction.
+    one_hot = np.eye(classes)
+    return one_hot[truth] * (truth == predicted)[:, None], one_hot[truth] + one_hot[predicted]
 
 
-def _macro_f1(tables):
-    right = np.diagonal(tables, axis1=-2, axis2=-1)
-    either = tables.sum(axis=-1) + tables.sum(axis=-2)
-    with np.errstate(invalid="ignore"):
-        return np.nanmean(np.where(either > 0, 2 * right / np.where(either > 0, either, 1), np.nan), axis=-1)
+def _macro_f1(table, weights=None):
+    # `weights` of shape (draws, rows) count each row as often as it was drawn, and give one score a draw.
+    hits, uses = (part.sum(axis=0) if weights is None else weights @ part for part in table)
+    return np.nanmean(np.where(uses > 0, 2 * hits / np.where(uses > 0, uses, 1), np.nan), axis=-1)
 
 
 def _percentiles(scores):
@@ -114,4 +111,11 @@ def _checked(truth, predicted):
             "as many predictions as labels, at least one", received=f"shapes {predicted.shape} and {truth.shape}",
             do="Predict the same rows in the same order.",
         )  # fmt: skip
+    for numbers in (truth, predicted):
+        wrong = numbers if numbers.dtype.kind not in "biu" else numbers[numbers < 0]
+        if len(wrong):
+            raise SettingError(
+                "label numbers, 0 or more", received=f"{wrong.dtype} such as {wrong[0]}",
+                do="Give the positions of the labels, as `Task.truth` does.",
+            )  # fmt: skip
     return truth.astype(np.int64), predicted.astype(np.int64)

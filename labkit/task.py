@@ -1,6 +1,7 @@
 """A text classification problem: rows to train, choose and test on, and unlabelled text to distil with."""
 
 import hashlib
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -78,18 +79,17 @@ def load_task(name="bbc-headlines", *, fold=0, folds=5, limit=None):
     Raises TaskError for data that cannot be used, SettingError for a fold that is not there, OfflineError for a
     hub that does not answer.
     """
-    if not isinstance(folds, int) or folds < 2:
+    name = str(name)
+    if type(folds) is not int or folds < 2:
         raise SettingError("at least 2 folds", received=repr(folds), do="Write folds=5.")
-    if not isinstance(fold, int) or not 0 <= fold < folds:
+    if type(fold) is not int or not 0 <= fold < folds:
         raise SettingError(
             f"a fold from 0 to {folds - 1}", received=repr(fold), do=f"There are {folds} folds, counted from 0."
         )
     texts, labels, bodies, source, licence = _read(name)
     names, codes = _checked(texts, labels, folds=folds, name=name)
-    if limit is not None:
-        keep = _sample(codes, limit, folds=folds)
-        texts, codes, bodies = [texts[i] for i in keep], codes[keep], [bodies[i] for i in keep]
-    train, validation, test = _cut(codes, fold=fold, folds=folds)
+    keep = np.arange(len(codes)) if limit is None else _sample(codes, limit, folds=folds)
+    train, validation, test = (keep[part] for part in _cut(codes[keep], fold=fold, folds=folds))
 
     def part(rows):
         return Dataset.from_dict(
@@ -158,20 +158,25 @@ def _checked(texts, labels, *, folds, name):
 
 def _sample(codes, limit, *, folds):
     classes = len(set(codes.tolist()))
-    if not isinstance(limit, int) or limit < classes * (folds + 1):
+    if type(limit) is not int or limit < classes * (folds + 1):
         raise SettingError(
             f"a limit of at least {classes * (folds + 1)} rows", received=repr(limit), do="Keep more rows."
         )
-    if limit >= len(codes):
-        return np.arange(len(codes))
-    split = StratifiedShuffleSplit(n_splits=1, train_size=limit, random_state=0)
-    return np.sort(next(split.split(codes, codes))[0])
+    # Rows queue up class by class at even distances, so any number of them has the shares of all; before that come
+    # the few of each class without which there would be no folds.
+    random, turn = np.random.default_rng(0), np.empty(len(codes))
+    for code in range(classes):
+        rows = random.permutation(np.flatnonzero(codes == code))
+        place = np.arange(len(rows))
+        turn[rows] = np.where(place <= folds, -1.0, (place + 0.5) / len(rows))
+    return np.sort(np.argsort(turn, kind="stable")[:limit])
 
 
 def _cut(codes, *, fold, folds):
     parts = list(StratifiedKFold(folds, shuffle=True, random_state=0).split(codes, codes))
     rest, test = parts[fold]
-    split = StratifiedShuffleSplit(n_splits=1, test_size=VALIDATION_SHARE, random_state=0)
+    size = max(math.ceil(VALIDATION_SHARE * len(rest)), len(set(codes.tolist())))  # no fewer rows than classes
+    split = StratifiedShuffleSplit(n_splits=1, test_size=size, random_state=0)
     train, validation = next(split.split(rest, codes[rest]))
     return np.sort(rest[train]), np.sort(rest[validation]), np.sort(test)
 

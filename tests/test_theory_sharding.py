@@ -96,6 +96,16 @@ def test_nodes_alone_drift_apart_but_their_mean_is_right_for_one_step():
     assert np.abs(path[5].mean(axis=0) - one).max() > 1e-3
 
 
+def test_each_node_alone_is_gradient_descent_on_its_own_shard():
+    _, _, shards, start = problem()
+    path = train_nodes(start, shards, update="each node alone", learning_rate=0.5, steps=4)
+    for node, shard in zip(path[-1], shards, strict=True):
+        theta = start
+        for _ in range(4):
+            theta = theta - 0.5 * softmax_gradient(theta, *shard)
+        np.testing.assert_allclose(node, theta, atol=1e-12)
+
+
 def test_averaged_gradients_do_not_mend_a_different_start():
     _, _, shards, theta = problem()
     start = np.stack([theta, theta + 0.25, theta])

@@ -14,7 +14,7 @@ from labkit.hardware.work import layer_products
 from labkit.machine.speed import torch_threads
 from labkit.machine.system import memory_bytes
 
-__all__ = ["LayerSpeed", "Measured", "layer_speeds", "measure_step"]
+__all__ = ["LayerSpeed", "Measured", "counted_flops", "layer_speeds", "measure_step"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,14 @@ def measure_step(
     optimizer="adam",
     threads=1,
     memory=True,
+    activations=True,
     should_stop=None,
 ):
     """Run a real model of this shape, with random weights, in a fresh process, and measure it (Measured).
 
     `train=False` predicts instead. `memory` makes freed memory go back at once, so that the peak is what is
-    in use, and counts what autograd keeps for the backward pass; both cost time, so leave it out to measure
-    speed. `should_stop()` is asked ten times a second. Raises SettingError where the model does not fit into
+    in use; it costs time, so leave it out to measure speed. `activations` adds a forward pass that counts what
+    autograd keeps. `should_stop()` is asked ten times a second. Raises SettingError where the model does not fit into
     memory or the input is longer than the model's positions, Interrupted when stopped, LabError when the
     process fails.
     """
@@ -61,7 +62,7 @@ def measure_step(
     job = {
         "config": {**shape.to_config().to_dict(), "model_type": "gpt2" if shape.lm_head else "bert"},
         "labels": shape.labels, "batch": batch, "length": length, "train": train, "optimizer": optimizer,
-        "threads": threads, "count_activations": memory,
+        "threads": threads, "count_activations": activations,
     }  # fmt: skip
     exact = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"} if memory else {}
     quiet = {"OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"}
@@ -147,6 +148,28 @@ def layer_speeds(shape, *, tokens=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512), threa
     return found
 
 
-def reached(speeds, tokens):
-    """Find the entry for this number of tokens in what `layer_speeds` returned (LayerSpeed)."""
-    return next(speed for speed in speeds if speed.tokens == tokens)
+def counted_flops(shape, *, batch, length, train=False):
+    """Let torch count the operations of a real model (int), on its "meta" device, where nothing is computed.
+
+    >>> from labkit.hardware.shape import SHAPES
+    >>> counted_flops(SHAPES["BERT-base"], batch=1, length=128)
+    22347251712
+    """
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    config = shape.to_config()
+    fast = torch.backends.mha.get_fastpath_enabled()
+    # The counter sees attention only where it is spelled out as products of matrices.
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.device("meta"), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            model = (AutoModelForCausalLM if shape.lm_head else AutoModel).from_config(config)
+            result = model(input_ids=torch.zeros(batch, length, dtype=torch.long))
+            if train:
+                result[0 if shape.lm_head else 1].sum().backward()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+    return counter.get_total_flops()

@@ -4,7 +4,16 @@ import numpy as np
 
 from labkit.plots.style import COLOURS, figure
 
-__all__ = ["long_run", "memory_bars", "memory_on", "order", "parameter_counts", "roofline", "roofline_on"]
+__all__ = [
+    "fullest",
+    "long_run",
+    "memory_bars",
+    "memory_on",
+    "order",
+    "parameter_counts",
+    "roofline",
+    "roofline_on",
+]
 
 PART_COLOURS = {
     "weights": COLOURS["blue"],
@@ -54,6 +63,20 @@ def memory_bars(rows, *, limit=None, limit_name="", measured=None):
     memory_on(ax, rows, limit=limit, limit_name=limit_name, measured=measured)
     fig.legend(*_unique_handles(ax), loc="outside lower center", ncols=6, fontsize=9)
     return fig
+
+
+def fullest(rows):
+    """Pick each model's fuller row from {"model: moment": {part: bytes}}.
+
+    >>> fullest({"A: one": {"weights": 1}, "A: two": {"weights": 2}, "B: one": {"weights": 1}})
+    ['A: two', 'B: one']
+    """
+    best = {}
+    for row, parts in rows.items():
+        name = row.split(":")[0]
+        if name not in best or sum(parts.values()) > sum(rows[best[name]].values()):
+            best[name] = row
+    return list(best.values())
 
 
 def memory_on(ax, rows, *, limit=None, limit_name="", measured=None):
@@ -115,25 +138,24 @@ def roofline_on(ax, *, peak, bandwidth, points=()):
     ax.minorticks_off()
 
 
-def long_run(curves):
-    """Draw three panels side by side, each (title, unit, {model: predicted}, {model: measured}, limit).
+def long_run(sizes, panels):
+    """Draw what grows with a model, one panel for each quantity.
 
-    The first key of each dict gives the x position by `parameters`; `limit` is (value, words) or None.
+    `sizes` is {model: parameters}; `panels` is {title: {"unit": axis name, "calculated": {model: value},
+    "measured": {model: value}, "limit": (value, words)}}.
     """
-    fig, axes = figure(10, 3.6, columns=len(curves))
-    for ax, (title, unit, parameters, predicted, measured, limit) in zip(axes, curves, strict=True):
-        x = [parameters[name] for name in predicted]
-        ax.plot(x, list(predicted.values()), "o-", color=COLOURS["blue"], label="calculated")
-        ax.plot(
-            [parameters[name] for name in measured], list(measured.values()),
-            "D", color=COLOURS["vermillion"], label="measured",
-        )  # fmt: skip
-        if limit:
-            ax.axhline(limit[0], color=COLOURS["black"], linestyle="--", linewidth=1.2)
-            ax.text(min(x), limit[0] * 1.15, limit[1], fontsize=8, va="bottom")
-        ax.set(xscale="log", yscale="log", xlabel="parameters", ylabel=unit)
+    fig, axes = figure(10, 3.6, columns=len(panels), squeeze=False)
+    for ax, (title, panel) in zip(axes.flat, panels.items(), strict=True):
+        for kind, look, colour in (("calculated", "o-", "blue"), ("measured", "D", "vermillion")):
+            values = panel[kind]
+            x = [sizes[name] for name in values]
+            ax.plot(x, list(values.values()), look, color=COLOURS[colour], label=kind)
+        value, words = panel["limit"]
+        ax.axhline(value, color=COLOURS["black"], linestyle="--", linewidth=1.2)
+        ax.text(min(sizes.values()), value * 1.2, words, fontsize=8, va="bottom")
+        ax.set(xscale="log", yscale="log", xlabel="parameters", ylabel=panel["unit"])
         ax.set_title(title)
-    axes[0].legend(fontsize=9, loc="upper left")
+    axes.flat[0].legend(fontsize=9, loc="lower right")
     return fig
 
 

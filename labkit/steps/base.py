@@ -47,6 +47,8 @@ def step_from_dict(values):
     Raises SettingError for an unknown step or field.
     """
     kinds = {kind.__name__: kind for kind in Step.__subclasses__()}
+    if not isinstance(values, dict):
+        raise SettingError('a step such as {"step": "KeepLayers", "layers": 3}', received=repr(values), do="Write it so.")
     values = dict(values)
     name = values.pop("step", None)
     if name not in kinds:
@@ -63,7 +65,7 @@ def check_share(name, value):
     >>> check_share("sparsity", 0.6)
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        hint = f"Did you mean {value / 100:g}?" if isinstance(value, (int, float)) and 1 < value <= 100 else ""
+        hint = f"Did you mean {value / 100:g}?" if isinstance(value, (int, float)) and 2 <= value <= 100 else ""
         raise SettingError(
             f"{name} as a share from 0 to 1", received=repr(value), do=hint or "0.6 stands for sixty percent."
         )
@@ -79,6 +81,8 @@ def encoder_weights(model, *, layers=None):
     """
     count = model.config.num_hidden_layers
     chosen = range(count) if layers is None else layers
+    if not isinstance(chosen, (tuple, list, range)):
+        raise SettingError("layers as a tuple such as (0, 1)", received=repr(layers), do="One layer is (0,).")
     for layer in chosen:
         if layer not in range(count):
             raise SettingError(

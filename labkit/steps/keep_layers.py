@@ -31,7 +31,8 @@ class KeepLayers(Step):
 
         Raises SettingError when a layer is not there or none would stay.
         """
-        kept = tuple(range(self.layers)) if isinstance(self.layers, int) else tuple(self.layers)
+        kept = tuple(range(self.layers)) if type(self.layers) is int else self.layers
+        kept = tuple(kept) if isinstance(kept, (tuple, list)) else ()
         if not kept or len(set(kept)) < len(kept) or not set(kept) <= set(range(count)):
             raise SettingError(
                 f"at least one of the layers 0 to {count - 1}, each once",

@@ -125,7 +125,9 @@ class Masking(Callback):
             score = measure[name].detach()
             score = score if self.step.criterion == "movement" else score.abs()
             scores[name] = torch.where(mask, score, -torch.inf)  # what is gone stays gone
-        self.masks = self.step.masks(self.weights, sparsity=sparsity, scores=scores)
+        larger = self.step.masks(self.weights, sparsity=sparsity, scores=scores)
+        # The schedule may still be below what was pruned before training: nothing comes back for that.
+        self.masks = {name: mask & larger[name] for name, mask in self.masks.items()}
 
     def state_dict(self):
         """Save the masks and the movement."""

@@ -31,16 +31,16 @@ def round_to_nearest(weight, *, bits, group):
 
     Raises SettingError for bits outside 2 to 8, or for infinities and NaN.
     """
-    if not isinstance(bits, int) or not 2 <= bits <= 8:
-        raise SettingError("from 2 to 8 bits", received=repr(bits), do="Below 2 bits no sign is left.")
-    if not isinstance(group, int) or group < 1:
-        raise SettingError("a group of at least one weight", received=repr(group), do="64 is usual.")
-    if not torch.isfinite(weight).all():
-        raise SettingError("finite weights", received="infinities or NaN", do="Train again with a lower rate.")
+    _check(bits, group)
     blocks = _blocks(weight, group)
     top = 2 ** (bits - 1) - 1
     # Scales are rounded to float16 first, since that is what the file holds; a group of zeros gets scale 1.
     scales = (blocks.abs().amax(dim=2) / top).half()
+    if not torch.isfinite(scales).all():
+        raise SettingError(
+            f"finite weights, none above {65504 * top:,}", received=f"{weight.abs().max().item():,g}",
+            do="Train again with a lower rate.",
+        )  # fmt: skip
     scales = torch.where(scales > 0, scales, torch.ones_like(scales))
     integers = (blocks / scales.float()[..., None]).round().clamp(-top, top).to(torch.int8)
     return Encoding(integers.flatten(1)[:, : weight.shape[1]].contiguous(), scales, group)
@@ -50,6 +50,13 @@ def dequantize(code):
     """Turn integers back into weights: integer times scale, float32, shape (rows, columns)."""
     blocks = _blocks(code.integers.float(), code.group) * code.scales.float()[..., None]
     return blocks.flatten(1)[:, : code.integers.shape[1]].contiguous()
+
+
+def _check(bits, group):
+    if type(bits) is not int or not 2 <= bits <= 8:
+        raise SettingError("from 2 to 8 bits", received=repr(bits), do="Below 2 bits no sign is left.")
+    if type(group) is not int or group < 1:
+        raise SettingError("a group of at least one weight", received=repr(group), do="64 is usual.")
 
 
 def _blocks(matrix, group):
@@ -72,6 +79,9 @@ class Quantize(Step):
     bits: int = 8
     group: int = 64
     embeddings: bool = True
+
+    def __post_init__(self):
+        _check(self.bits, self.group)
 
     def finish(self, classifier):
         """Replace the weights by their rounded values, and keep the integers for the packed file."""

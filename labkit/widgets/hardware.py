@@ -149,7 +149,13 @@ def measure(params, progress, should_stop):
     size = {"batch": round(params["batch"]), "length": min(round(params["length"]), shape.positions)}
     progress(0.1, f"{shape.name} is being built and run in its own process.")
     found = measure_step(
-        shape, **size, train=training, threads=probe().threads, memory=False, should_stop=should_stop
+        shape,
+        **size,
+        train=training,
+        threads=probe().threads,
+        memory=False,
+        activations=False,
+        should_stop=should_stop,
     )
     progress(1.0, "done")
     work = (training_step if training else forward)(shape, **size)

@@ -18,11 +18,13 @@
 # %% [markdown]
 # **Afterwards you can**
 #
-# 1. work with this workbook: predict, measure, compare, answer an exercise, use a widget (all of them, below);
+# 1. work with this workbook: predict, measure, compare, answer an exercise, use a widget (all of them,
+#    below);
 # 2. say what this machine can hold and do, in bytes and operations a second (the machine card);
 # 3. compute macro-F1 by hand, and say why it is not the share of right answers (exercise 0.1);
 # 4. fine-tune a real language model and say what it gains over counting words, with an interval (section 3);
-# 5. tell how much slower one thing is than another, on a machine that is busy with other things (exercise 0.2).
+# 5. tell how much slower one thing is than another, on a machine that is busy with other things (exercise
+#    0.2).
 
 # %% tags=["parameters"]
 seed: int = 0  # of the new layer's first weights and of the order of the training rows
@@ -42,25 +44,27 @@ from labkit.plots import machine as plots
 # | you see | you do |
 # |---|---|
 # | a cell with code | press Shift + Enter; it runs, and its result appears below it |
-# | `predict("…", 20.0)` | put **your** guess in place of the number *before* you run the next cell; nobody grades it |
+# | `predict("…", 20.0)` | put **your** guess there *before* you run the next cell; nobody grades it |
 # | `reveal(…)` | run it, and see your guess beside what was measured |
 # | `...  # your code` | an exercise: write an answer and run the cell; it is checked at once |
 # | a slider | drag it, or click it and use the arrow keys |
 # | a **Measure** button | runs the real thing in the background; **Stop** ends it and keeps what is there |
 #
-# Nothing here can block you. Where an exercise has no right answer yet, the notebook goes on with the reference and
-# says so. If you are stuck, `macro_f1.hint()` helps, `macro_f1.hint(2)` helps more, `macro_f1.solution()` shows all.
+# Nothing here can block you. Where an exercise has no right answer yet, the notebook goes on with the
+# reference and says so. If you are stuck, `macro_f1.hint()` helps, `macro_f1.hint(2)` helps more,
+# `macro_f1.solution()` shows all.
 #
-# What takes long is computed once and kept in a cache on your disk. You can stop it at any time (the ■ above): run
-# the cell again, and it goes on where it was. Your answers and guesses are files of your own, in the folder `.labkit`
-# of your home; `labkit progress` shows them. Nothing leaves this computer.
+# What takes long is computed once and kept in a cache on your disk. You can stop it at any time (the ■
+# above): run the cell again, and it goes on where it was. Your answers and guesses are files of your own,
+# in the folder `.labkit` of your home; `labkit progress` shows them. Nothing leaves this computer.
 
 # %% [markdown]
 # ## 1. This machine
 #
-# The article begins with a worry: large models press hard on hardware. Let us first see how hard, and on which
-# hardware. A model's weights lie in memory, and to predict anything the processor has to read them. So one number
-# matters more than it is famous: **how many gigabytes a second can this machine read from its memory?**
+# The article begins with a worry: large models press hard on hardware. Let us first see how hard, and on
+# which hardware. A model's weights lie in memory, and to predict anything the processor has to read them.
+# So one number matters more than it is famous: **how many gigabytes a second can this machine read from its
+# memory?**
 
 # %%
 predict("start.read-bandwidth", 20.0, unit="GB/s")  # ← your guess, in place of the number
@@ -70,8 +74,9 @@ machine = probe()
 reveal("start.read-bandwidth", machine.read_gb_s)
 
 # %% [markdown]
-# That is a measurement, not a data sheet: a large array was summed, and the clock was read. Here is the rest of the
-# card. You will need two of its lines again and again: the bytes a second, and the operations a second.
+# That is a measurement, not a data sheet: a large array was summed, and the clock was read. Here is the
+# rest of the card. You will need two of its lines again and again: the bytes a second, and the operations a
+# second.
 
 # %%
 from labkit.machine import describe
@@ -81,24 +86,24 @@ record("read-bandwidth", machine.read_gb_s, unit="GB/s", threads=machine.threads
 record("arithmetic", machine.gflop_s, unit="GFLOP/s", threads=machine.threads)
 
 # %% [markdown]
-# What do these two numbers mean for a model? Do it once on paper, with a machine that reads 40 GB/s and does
-# 200 GFLOP/s. Take a model of 100 million weights. For one token, each weight is read once (4 bytes) and takes part
-# in one multiplication and one addition (2 operations):
+# What do these two numbers mean for a model? Do it once on paper, with a machine that reads 40 GB/s and
+# does 200 GFLOP/s. Take a model of 100 million weights. For one token, each weight is read once (4 bytes)
+# and takes part in one multiplication and one addition (2 operations):
 #
 # | | how much | how fast | time |
 # |---|---|---|---|
 # | reading | 100 million × 4 bytes = 0.4 GB | 40 GB/s | 0.4 / 40 = 10 ms |
 # | arithmetic | 100 million × 2 = 0.2 GFLOP | 200 GFLOP/s | 0.2 / 200 = 1 ms |
 #
-# The processor waits for the memory, nine tenths of the time. So on this imaginary machine it would help to have
-# *fewer bytes*, and not to have a faster processor. That is half of this workbook in one table.
+# The processor waits for the memory, nine tenths of the time. So on this imaginary machine it would help to
+# have *fewer bytes*, and not to have a faster processor. That is half of this workbook in one table.
 
 # %% [markdown]
 # ## Tune it
 #
-# Now with the numbers of the machine in front of you. Move the slider from our small model, MiniLM, to GPT-3. Where
-# does a model stop fitting into memory? Then choose fewer bytes a weight: which line moves, and which does not?
-# **Measure** multiplies as many real weights with a vector and times it.
+# Now with the numbers of the machine in front of you. Move the slider from our small model, MiniLM, to
+# GPT-3. Where does a model stop fitting into memory? Then choose fewer bytes a weight: which line moves,
+# and which does not? **Measure** multiplies as many real weights with a vector and times it.
 
 # %%
 from labkit.widgets import machine_card
@@ -111,8 +116,8 @@ from labkit.widgets.panel import static
 static(machine_card.view, millions=110.0, bytes_a_weight=4.0)
 
 # %% [markdown]
-# A measured point lies near the upper line or above it, and a small model below it: what fits into the processor's own
-# cache need not come from memory a second time. Lesson 01 makes this exact.
+# A measured point lies near the upper line or above it, and a small model below it: what fits into the
+# processor's own cache need not come from memory a second time. Lesson 01 makes this exact.
 
 # %% [markdown]
 # ## 2. The task
@@ -125,7 +130,7 @@ rows = pd.DataFrame({"headline": task.texts("test"), "topic": [task.labels[i] fo
 rows.groupby("topic").head(2).sort_values("topic").style.hide()
 
 # %%
-counts = {label: 0 for label in task.labels}
+counts = dict.fromkeys(task.labels, 0)
 for part in ("train", "validation", "test"):
     for label in task.truth(part):
         counts[task.labels[label]] += 1
@@ -134,13 +139,13 @@ show(plots.class_counts(list(counts), list(counts.values())), alt=f"Headlines in
 print({part: len(task.texts(part)) for part in ("train", "validation", "test")}, "·", task.licence)
 
 # %% [markdown]
-# Why headlines, and not whole articles? Because whole articles are too easy: there, counting words comes so close to
-# the best model that nothing is left to see. A headline has a handful of words, and many of them the training rows
-# never showed.
+# Why headlines, and not whole articles? Because whole articles are too easy: there, counting words comes so
+# close to the best model that nothing is left to see. A headline has a handful of words, and many of them
+# the training rows never showed.
 #
-# **Folds.** All rows are cut into five parts, always in the same way. A fold is one choice of the part that is kept
-# for testing. One part is small, so a score on it swings by a point or two from luck alone. Where it matters, we train
-# five times, test each part once, and put the predictions together.
+# **Folds.** All rows are cut into five parts, always in the same way. A fold is one choice of the part that
+# is kept for testing. One part is small, so a score on it swings by a point or two from luck alone. Where
+# it matters, we train five times, test each part once, and put the predictions together.
 #
 # **Licence.** The texts are BBC news from 2004 and 2005, collected for study and research only (Greene and
 # Cunningham 2006). Do not use them for anything else.
@@ -148,11 +153,14 @@ print({part: len(task.texts(part)) for part in ("train", "validation", "test")},
 # %% [markdown]
 # ### How good is a prediction? Macro-F1
 #
-# Suppose 100 headlines, of which 90 are about sports. A program that always says "sports" is right 90 times, and it
-# knows nothing. So we score each topic by itself, and then take the mean. For one topic count three things: *hits*
-# (said so, and right), *false alarms* (said so, and wrong) and *misses* (not said, but should have been):
+# Suppose 100 headlines, of which 90 are about sports. A program that always says "sports" is right 90
+# times, and it knows nothing. So we score each topic by itself, and then take the mean. For one topic count
+# three things: *hits* (said so, and right), *false alarms* (said so, and wrong) and *misses* (not said, but
+# should have been):
 #
-# $$F_1 = \frac{2 \cdot \text{hits}}{2 \cdot \text{hits} + \text{false alarms} + \text{misses}}, \qquad \text{macro-}F_1 = \text{the mean of } F_1 \text{ over the topics}$$
+# $$F_1 = \frac{2 \cdot \text{hits}}{2 \cdot \text{hits} + \text{false alarms} + \text{misses}}$$
+#
+# Macro-F1 is the mean of the topics' F1.
 #
 # Four headlines, two topics, one mistake:
 #
@@ -165,8 +173,8 @@ print({part: len(task.texts(part)) for part in ("train", "validation", "test")},
 #
 # ### Exercise 0.1 · ●●○○ · 8 minutes
 #
-# Write `macro_f1(truth, predicted, classes)`. Labels are the numbers 0 to classes − 1. A class that is neither there
-# nor predicted counts 0.
+# Write `macro_f1(truth, predicted, classes)`. Labels are the numbers 0 to classes − 1. A class that is
+# neither there nor predicted counts 0.
 
 
 # %%
@@ -182,9 +190,10 @@ print(f"Always 'sports': right {0.9:.0%} of the time, macro-F1 {always_sports:.3
 # %% [markdown]
 # ## 3. A first prediction
 #
-# How far does one come without any language model? Count words: TF-IDF turns a headline into numbers, one for each
-# word and pair of words, larger for rarer ones, and a logistic regression learns their weights. It takes a second.
-# **Which macro-F1 does it reach on headlines it has not seen?** Guessing blindly gives about 0.2.
+# How far does one come without any language model? Count words: TF-IDF turns a headline into numbers, one
+# for each word and pair of words, larger for rarer ones, and a logistic regression learns their weights. It
+# takes a second. **Which macro-F1 does it reach on headlines it has not seen?** Guessing blindly gives
+# about 0.2.
 
 # %%
 predict("start.words-f1", 0.6, unit="macro-F1")  # ← your guess
@@ -198,17 +207,18 @@ words_f1 = macro_f1(truth, by_words, len(task.labels))
 reveal("start.words-f1", words_f1)
 
 # %% [markdown]
-# Which headlines does it miss? Those whose telling words were not in the training rows, or stand there with another
-# topic:
+# Which headlines does it miss? Those whose telling words were not in the training rows, or stand there with
+# another topic:
 
 # %%
 missed = rows.assign(prediction=[task.labels[i] for i in by_words])
 missed[missed.topic != missed.prediction].head(5).style.hide()
 
 # %% [markdown]
-# Now a real language model: MiniLM, with the architecture of BERT. It has read a large part of the web before, so it
-# has met those words. We put a new layer on top, with one output for each topic, and train all of it on our headlines:
-# this is called *fine-tuning*. It takes about a minute on two cores, once; watch the loss fall. **What does it gain?**
+# Now a real language model: MiniLM, with the architecture of BERT. It has read a large part of the web
+# before, so it has met those words. We put a new layer on top, with one output for each topic, and train
+# all of it on our headlines: this is called *fine-tuning*. It takes about a minute on two cores, once;
+# watch the loss fall. **What does it gain?**
 
 # %%
 predict("start.model-f1", 0.8, unit="macro-F1")  # ← your guess
@@ -219,12 +229,13 @@ teacher = fine_tune(task, seed=seed)
 seconds = time.perf_counter() - start
 by_model = teacher.predict(task.texts("test"))
 reveal("start.model-f1", macro_f1(truth, by_model, len(task.labels)))
-print(f"{teacher.model.num_parameters():,} parameters, ready after {seconds:.0f} s; from now on it comes from the cache.")
+print(f"{teacher.model.num_parameters():,} parameters, ready after {seconds:.0f} s, from now on at once.")
 
 # %% [markdown]
-# Is the difference real, or luck? Imagine that you had drawn other test headlines of the same kind. The *bootstrap*
-# does so: it draws the test rows again with replacement, two thousand times, and looks where the middle 95 % of the
-# scores lie. In the profile `full` all five folds are pooled, so that every headline is predicted once.
+# Is the difference real, or luck? Imagine that you had drawn other test headlines of the same kind. The
+# *bootstrap* does so: it draws the test rows again with replacement, two thousand times, and looks where
+# the middle 95 % of the scores lie. In the profile `full` all five folds are pooled, so that every headline
+# is predicted once.
 
 # %%
 from labkit.folds import pool
@@ -236,7 +247,8 @@ if profile == "full":
 names = ("counting words (TF-IDF)", "MiniLM, fine-tuned")
 intervals = [f1_interval(truth, predicted) for predicted in (by_words, by_model)]
 gain = compare(truth, by_words, by_model)
-show(plots.scores(names, intervals), alt="; ".join(f"{n}: {i}" for n, i in zip(names, intervals, strict=True)))
+words = "; ".join(f"{name}: {interval}" for name, interval in zip(names, intervals, strict=True))
+show(plots.scores(names, intervals), alt=f"Macro-F1 with its interval. {words}.")
 
 # %%
 print(f"On {len(truth)} headlines MiniLM gains {gain.points()} over counting words.")
@@ -244,23 +256,24 @@ record("words-f1", intervals[0].value, unit="macro-F1", expected=(0.76, 0.86), r
 record("model-f1", intervals[1].value, unit="macro-F1", expected=(0.87, 0.93), rows=len(truth), seed=seed)
 
 # %% [markdown]
-# The gain's interval compares both on the *same* headlines, row by row. That is why it is narrower than the two
-# intervals in the picture would suggest: headlines that are hard for one are mostly hard for the other.
+# The gain's interval compares both on the *same* headlines, row by row. That is why it is narrower than the
+# two intervals in the picture would suggest: headlines that are hard for one are mostly hard for the other.
 #
-# This classifier is your **teacher**. Every later lesson makes it smaller or faster, and asks what that costs.
+# This classifier is your **teacher**. Every later lesson makes it smaller or faster, and asks what that
+# costs.
 
 # %% [markdown]
 # ### How much slower? On a machine that does other things too
 #
-# Here are 32 headlines. We predict them all at once, as one batch, and then one at a time. The work is the same.
-# **How many times slower is one at a time?**
+# Here are 32 headlines. We predict them all at once, as one batch, and then one at a time. The work is the
+# same. **How many times slower is one at a time?**
 
 # %%
 predict("start.one-at-a-time", 1.5, unit="times")  # ← your guess
 
 # %% [markdown]
-# Times jump: something else runs, and this round takes twice as long. So we time both variants in turn, round by
-# round, and both meet the same weather. What one number do you make of the pairs?
+# Times jump: something else runs, and this round takes twice as long. So we time both variants in turn,
+# round by round, and both meet the same weather. What one number do you make of the pairs?
 #
 # ### Exercise 0.2 · ●○○○ · 5 minutes
 #
@@ -286,8 +299,8 @@ reveal("start.one-at-a-time", ratio)
 record("slowdown-one-at-a-time", ratio, unit="times", batch=32)
 
 # %% [markdown]
-# You have seen the reason in section 1. One at a time, all weights are read for a few words, again and again; in a
-# batch they are read once for many. Same arithmetic, fewer bytes, and fewer calls.
+# You have seen the reason in section 1. One at a time, all weights are read for a few words, again and
+# again; in a batch they are read once for many. Same arithmetic, fewer bytes, and fewer calls.
 
 # %% [markdown]
 # ## The article says, we measured
@@ -302,29 +315,31 @@ verdicts({
 })  # fmt: skip
 
 # %% [markdown]
-# That is no proof that GPUs are useless: a model of GPT-3's size would not even fit here, as the widget showed. It
-# says that the *ideas* can be learned and measured on the machine that you have. Several workers come in lessons 07
-# and 08, as real processes on this same machine.
+# That is no proof that GPUs are useless: a model of GPT-3's size would not even fit here, as the widget
+# showed. It says that the *ideas* can be learned and measured on the machine that you have. Several workers
+# come in lessons 07 and 08, as real processes on this same machine.
 
 # %% [markdown]
 # ## Recap
 #
-# - A model's bytes have to come from memory. For one token at a time, that is mostly what takes the time, **if** the
-#   weights do not fit into the processor's cache.
+# - A model's bytes have to come from memory. For one token at a time, that is mostly what takes the time,
+#   **if** the weights do not fit into the processor's cache.
 # - Macro-F1 gives every class the same vote. A class that is never predicted pulls it down, as it should.
 # - A score needs an interval, and a comparison needs the same rows for both.
 # - Time variants in turn, and compare inside each round.
-# - Pre-training pays where the words are new, and it costs: the model is far larger than the word counts. The next
-#   lessons take that price apart.
+# - Pre-training pays where the words are new, and it costs: the model is far larger than the word counts.
+#   The next lessons take that price apart.
 #
 # ## Further reading
 #
-# - J. Devlin, M.-W. Chang, K. Lee, K. Toutanova: *BERT: Pre-training of Deep Bidirectional Transformers for Language
-#   Understanding*. NAACL 2019, [arXiv:1810.04805](https://arxiv.org/abs/1810.04805). The architecture, and the habit of fine-tuning.
+# - J. Devlin, M.-W. Chang, K. Lee, K. Toutanova: *BERT: Pre-training of Deep Bidirectional Transformers for
+#   Language Understanding*. NAACL 2019, [arXiv:1810.04805](https://arxiv.org/abs/1810.04805). The
+#   architecture, and the habit of fine-tuning.
 # - W. Wang et al.: *MiniLM: Deep Self-Attention Distillation for Task-Agnostic Compression of Pre-Trained
-#   Transformers*. NeurIPS 2020, [arXiv:2002.10957](https://arxiv.org/abs/2002.10957). Where our model comes from.
-# - D. Greene, P. Cunningham: *Practical Solutions to the Problem of Diagonal Dominance in Kernel Document Clustering*.
-#   ICML 2006. The paper that the BBC texts were collected for.
+#   Transformers*. NeurIPS 2020, [arXiv:2002.10957](https://arxiv.org/abs/2002.10957). Where our model comes
+#   from.
+# - D. Greene, P. Cunningham: *Practical Solutions to the Problem of Diagonal Dominance in Kernel Document
+#   Clustering*. ICML 2006. The paper that the BBC texts were collected for.
 # - B. Efron: *Bootstrap Methods: Another Look at the Jackknife*. Annals of Statistics 7(1), 1979.
-# - J. Opitz, S. Burst: *Macro F1 and Macro F1*. 2019, [arXiv:1911.03347](https://arxiv.org/abs/1911.03347). Two
-#   formulas share the name; ours is the mean of the F1s.
+# - J. Opitz, S. Burst: *Macro F1 and Macro F1*. 2019, [arXiv:1911.03347](https://arxiv.org/abs/1911.03347).
+#   Two formulas share the name; ours is the mean of the F1s.

@@ -22,7 +22,7 @@ def _from_a_list_of_shapes(vocabulary, positions, layers, hidden, intermediate, 
     return sum(int(np.prod(shape)) for shape in outside + layers * layer)
 
 
-def _from_the_real_model(vocabulary, positions, layers, hidden, intermediate, heads):
+def _head_by_head(vocabulary, positions, layers, hidden, intermediate, heads):
     def dense(inputs, outputs):
         return (inputs + 1) * outputs
 
@@ -139,7 +139,7 @@ register(
                 hint="Every layer has weights of its own. How many times did you count them?",
             ),
         ),
-        alternatives=(_from_a_list_of_shapes, _from_the_real_model),
+        alternatives=(_from_a_list_of_shapes, _head_by_head),
         hints=(
             "Go through the model in the order a token does: embeddings and their norm, the layers, the "
             "pooler.",

@@ -1,7 +1,6 @@
 """Which weights stay: the mask that keeps the largest."""
 
 import numpy as np
-import torch
 
 from labkit.exercises import Case, Exercise, Misconception, register
 
@@ -21,6 +20,8 @@ def by_ranks(weight, sparsity):
 
 
 def by_topk(weight, sparsity):
+    import torch
+
     size = torch.as_tensor(weight).abs().flatten()
     mask = torch.zeros(size.numel(), dtype=torch.bool)
     mask[size.topk(size.numel() - round(sparsity * size.numel())).indices] = True

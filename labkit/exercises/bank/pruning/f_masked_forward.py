@@ -1,37 +1,51 @@
 """A model is more than the list of its parameters: pruning must keep its own forward pass."""
 
 import copy
+from functools import cache
 
 import numpy as np
-import torch
 
 from labkit.exercises import Case, Exercise, Misconception, register
 
 
-class Block(torch.nn.Module):
-    """A little of BERT's build: two layers inside another module, and a shortcut around them."""
+@cache
+def _block_class():
+    # torch takes a second to import, and listing the exercises should not; so the class is made when it is needed.
+    import torch
 
-    def __init__(self, up, down):
-        super().__init__()
-        self.inner = torch.nn.ModuleDict({"up": torch.nn.Linear(2, 3), "down": torch.nn.Linear(3, 2)})
-        self.head = torch.nn.Linear(2, 2)
-        with torch.no_grad():
-            self.inner["up"].weight.copy_(torch.as_tensor(up))
-            self.inner["down"].weight.copy_(torch.as_tensor(down))
-            self.head.weight.copy_(torch.eye(2))
-            for layer in (*self.inner.values(), self.head):
-                layer.bias.fill_(0.1)
+    class Block(torch.nn.Module):
+        """A little of BERT's build: two layers inside another module, and a shortcut around them."""
 
-    def forward(self, x):
-        """Add what the inner layers make of x to x itself."""
-        return self.head(x + self.inner["down"](torch.relu(self.inner["up"](x))))
+        def __init__(self, up, down):
+            super().__init__()
+            self.inner = torch.nn.ModuleDict({"up": torch.nn.Linear(2, 3), "down": torch.nn.Linear(3, 2)})
+            self.head = torch.nn.Linear(2, 2)
+            with torch.no_grad():
+                self.inner["up"].weight.copy_(torch.as_tensor(up))
+                self.inner["down"].weight.copy_(torch.as_tensor(down))
+                self.head.weight.copy_(torch.eye(2))
+                for layer in (*self.inner.values(), self.head):
+                    layer.bias.fill_(0.1)
 
-    def __repr__(self):
-        return "Block(up 2→3, down 3→2, a shortcut around both, head 2→2)"
+        def forward(self, x):
+            """Add what the inner layers make of x to x itself."""
+            return self.head(x + self.inner["down"](torch.relu(self.inner["up"](x))))
+
+        def __repr__(self):
+            return "Block(up 2→3, down 3→2, a shortcut around both, head 2→2)"
+
+    return Block
+
+
+def block(up, down):
+    """Make the little model with these two weight matrices."""
+    return _block_class()(up, down)
 
 
 def masked_forward(model, masks, x):
     """What the model gives for x with its named parameters masked."""
+    import torch
+
     pruned = copy.deepcopy(model)
     with torch.no_grad():
         for name, mask in masks.items():
@@ -40,6 +54,8 @@ def masked_forward(model, masks, x):
 
 
 def by_functional_call(model, masks, x):
+    import torch
+
     weights = {name: weight * masks.get(name, 1) for name, weight in model.named_parameters()}
     with torch.no_grad():
         return torch.func.functional_call(model, weights, (x,))
@@ -55,6 +71,8 @@ def by_state_dict(model, masks, x):
 
 
 def runs_layers_in_a_row(model, masks, x):
+    import torch
+
     pruned = copy.deepcopy(model)
     with torch.no_grad():
         for name, mask in masks.items():
@@ -66,6 +84,8 @@ def runs_layers_in_a_row(model, masks, x):
 
 
 def attribute_with_dots(model, masks, x):
+    import torch
+
     pruned = copy.deepcopy(model)
     with torch.no_grad():
         for name, mask in masks.items():
@@ -74,6 +94,8 @@ def attribute_with_dots(model, masks, x):
 
 
 def add_module_with_parameter(model, masks, x):
+    import torch
+
     pruned = torch.nn.Sequential()
     for name, mask in masks.items():
         pruned.add_module(name, torch.nn.Parameter(model.get_parameter(name) * mask))
@@ -81,17 +103,29 @@ def add_module_with_parameter(model, masks, x):
 
 
 def masks_the_input(model, masks, x):
+    import torch
+
     with torch.no_grad():
         return model(x * next(iter(masks.values())).float().mean())
 
 
 def _case(rng, note=""):
+    import torch
+
     up, down = rng.normal(size=(3, 2)).astype(np.float32), rng.normal(size=(2, 3)).astype(np.float32)
     masks = {
         "inner.up.weight": torch.as_tensor(rng.random((3, 2)) < 0.5),
         "inner.down.weight": torch.as_tensor(rng.random((2, 3)) < 0.5),
     }
-    return Case(args=(Block(up, down), masks, torch.as_tensor(rng.normal(size=(4, 2)).astype(np.float32))), note=note)
+    return Case(args=(block(up, down), masks, torch.as_tensor(rng.normal(size=(4, 2)).astype(np.float32))), note=note)
+
+
+def _public():
+    import torch
+
+    mask = torch.tensor([[True, False], [False, False], [False, True]])
+    model = block([[1.0, 0], [0, 1], [1, 1]], [[1.0, 0, 0], [0, 1, 0]])
+    return (Case(args=(model, {"inner.up.weight": mask}, torch.tensor([[1.0, 2.0]])), note="one mask, one text"),)
 
 
 register(
@@ -103,16 +137,7 @@ register(
         minutes=12,
         question="Compute what the model gives for x with its named parameters masked, and leave the model as it is.",
         reference=masked_forward,
-        public=(
-            Case(
-                args=(
-                    Block([[1.0, 0], [0, 1], [1, 1]], [[1.0, 0, 0], [0, 1, 0]]),
-                    {"inner.up.weight": torch.tensor([[True, False], [False, False], [False, True]])},
-                    torch.tensor([[1.0, 2.0]]),
-                ),
-                note="one mask, one text",
-            ),
-        ),
+        public=_public,
         hidden=lambda rng: tuple(_case(rng) for _ in range(4)),
         misconceptions=(
             Misconception(

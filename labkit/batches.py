@@ -10,6 +10,7 @@ from labkit.errors import SettingError
 __all__ = ["MAX_LENGTH", "Batches", "encode", "pad"]
 
 MAX_LENGTH = 128  # tokens; longer texts are cut
+LONGEST = 100_000  # characters of a text that are looked at: far more than so many tokens, and soon read
 POOL = 32  # batches that are sorted by length together
 
 
@@ -28,6 +29,7 @@ def encode(tokenizer, texts, *, max_length=MAX_LENGTH):
             )
     if not texts:
         return []
+    texts = [text[:LONGEST] for text in texts]
     return tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
 
 

@@ -28,9 +28,7 @@ def version_of(python):
     """Ask an interpreter for its version, such as (3, 11); None where it does not run."""
     code = "import sys; print(*sys.version_info[:2])"
     try:
-        answer = subprocess.run(
-            [python, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20
-        )
+        answer = subprocess.run([python, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
     words = answer.stdout.split()
@@ -99,9 +97,7 @@ def pip(python, *words, capture=False):
 def has_pip(python):
     """True where the environment is whole: making it may have been broken off half way."""
     try:
-        return (
-            subprocess.run([str(python), "-m", "pip", "--version"], stdout=subprocess.DEVNULL).returncode == 0
-        )
+        return subprocess.run([str(python), "-m", "pip", "--version"], stdout=subprocess.DEVNULL).returncode == 0
     except OSError:
         return False
 

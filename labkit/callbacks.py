@@ -59,9 +59,8 @@ class Progress(Callback):
             from tqdm.auto import tqdm
 
             # A bar in a log file is noise: it is shown to people only.
-            hidden = not (sys.stderr.isatty() or "ipykernel" in sys.modules)
-            self._bar = tqdm(total=state.steps, initial=state.step, desc=self.title, unit="step", disable=hidden,
-                             leave=False)  # fmt: skip
+            self._bar = tqdm(total=state.steps, initial=state.step, desc=self.title, unit="step", leave=False,
+                             disable=not (sys.stderr.isatty() or _in_notebook()))  # fmt: skip
 
     def after_step(self, state):
         if self._bar is not None:
@@ -74,6 +73,11 @@ class Progress(Callback):
     def on_end(self, state):
         if self._bar is not None:
             self._bar.close()
+
+
+def _in_notebook():
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 class Stop(Callback):

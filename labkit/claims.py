@@ -54,9 +54,7 @@ class Ledger:
             for claim, evidence in self.rows
         )
         left = 'style="text-align:left;vertical-align:top"'
-        body = "".join(
-            "<tr>" + "".join(f"<td {left}>{escape(text)}</td>" for text in row) + "</tr>" for row in cells
-        )
+        body = "".join("<tr>" + "".join(f"<td {left}>{escape(text)}</td>" for text in row) + "</tr>" for row in cells)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 

@@ -89,13 +89,24 @@ class Classifier:
             labels = json.loads((folder / "labels.json").read_text())
             with _quiet():
                 model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
-                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=MAX_LENGTH)
+                tokenizer = _tokenizer(folder)
         except Exception as error:  # safetensors, json and transformers each raise their own
             raise ModelFileError(
                 "a folder that a classifier was saved to", received=f"{folder.name}: {error}",
                 do="Save the classifier again; a copy of single files does not do.",
             ) from error  # fmt: skip
         return cls(model, tokenizer, labels)
+
+
+def _tokenizer(folder):
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=MAX_LENGTH)
+    if len(tokenizer) == len(tokenizer.all_special_ids):
+        # Without its vocabulary Transformers makes a tokenizer to which every word is unknown, and says nothing.
+        raise ModelFileError(
+            "a tokenizer with a vocabulary", received=f"none in {Path(folder).name}",
+            do="Copy tokenizer.json into the folder.",
+        )  # fmt: skip
+    return tokenizer
 
 
 def _architecture(config):
@@ -145,7 +156,7 @@ def pretrained(labels, *, seed=0, folder=None):
         model = AutoModelForSequenceClassification.from_pretrained(
             folder, num_labels=len(labels), local_files_only=True, dtype=torch.float32
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=MAX_LENGTH)
+        tokenizer = _tokenizer(folder)
     return Classifier(model, tokenizer, labels)
 
 

@@ -11,10 +11,18 @@ from labkit.errors import LabError
 __all__ = ["app", "main"]
 
 
+def _stop(number, frame):
+    raise KeyboardInterrupt
+
+
 class _Group(TyperGroup):
     """Shows an error that the reader can mend as its message alone."""
 
     def invoke(self, ctx):
+        # Whoever ends us, or closes the terminal, should leave nothing running: the same as Ctrl-C.
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), _stop)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stopped:
@@ -38,9 +46,7 @@ app.add_typer(notebooks_app, name="notebooks")
 app.add_typer(cache_app, name="cache")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Lessons = Annotated[
-    list[str] | None, typer.Argument(help="Numbers or names (03, 03_pruning); none means all.")
-]
+Lessons = Annotated[list[str] | None, typer.Argument(help="Numbers or names (03, 03_pruning); none means all.")]
 
 
 @app.command()
@@ -66,13 +72,9 @@ def doctor(as_json: AsJson = False):
 @app.command()
 def run(
     lessons: Lessons = None,
-    parameter: Annotated[
-        list[str] | None, typer.Option("-p", help="Set a parameter: -p sparsity=0.8")
-    ] = None,
+    parameter: Annotated[list[str] | None, typer.Option("-p", help="Set a parameter: -p sparsity=0.8")] = None,
     profile: Annotated[str, typer.Option(help="quick or full.")] = "",
-    folder: Annotated[
-        str, typer.Option(help="Where to keep the run; by default a new folder in runs/.")
-    ] = "",
+    folder: Annotated[str, typer.Option(help="Where to keep the run; by default a new folder in runs/.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest stopped run.")] = False,
 ):
     """Run lessons without a browser, and write a report."""
@@ -82,13 +84,10 @@ def run(
     from labkit.running import shown
 
     plan, folder = plan_of(lessons or [], parameter or [], profile, folder=folder, resume=resume)
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     with Bars() as bars:
         done = run_plan(plan, folder=folder, listener=bars)
     failed = [outcome for outcome in done if not outcome.passed]
-    typer.echo(
-        f"{len(done) - len(failed)} of {len(done)} lessons passed. Report: {shown(folder)}/report.html"
-    )
+    typer.echo(f"{len(done) - len(failed)} of {len(done)} lessons passed. Report: {shown(folder)}/report.html")
     raise typer.Exit(1 if failed else 0)
 
 

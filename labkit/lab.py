@@ -36,9 +36,7 @@ def command(more=""):
 
 def has_browser():
     """True where a browser window can open."""
-    if sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return False
     try:
         webbrowser.get()
@@ -57,9 +55,7 @@ def start(*, say=print):
     # The kernels of this environment come before any that are registered on the machine.
     environment["JUPYTER_PREFER_ENV_PATH"] = "1"
     # In a session of its own, so that Ctrl-C reaches us alone and no question is asked.
-    server = subprocess.Popen(
-        command(more), env=environment, stdin=subprocess.DEVNULL, start_new_session=True
-    )
+    server = subprocess.Popen(command(more), env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         address = _address(server)
         say(f"The workbook is open at\n\n    {address}\n\nCtrl-C here ends it.")

@@ -115,11 +115,7 @@ def choose(words, folder=NOTEBOOKS):
         )
     chosen = []
     for word in words:
-        hits = [
-            lesson
-            for lesson in there
-            if word in (lesson.name, lesson.path.name) or lesson.number == word.zfill(2)
-        ]
+        hits = [lesson for lesson in there if word in (lesson.name, lesson.path.name) or lesson.number == word.zfill(2)]
         if not hits:
             raise RunError(
                 "the number or the name of a lesson",
@@ -168,8 +164,6 @@ _READERS = {
     "int": int,
     "float": float,
     "str": str,
-    "bool": lambda text: {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
-        text.lower()
-    ],
+    "bool": lambda text: {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()],
     "list": _list,
 }

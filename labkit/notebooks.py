@@ -24,9 +24,7 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 def sources(words=(), *, folder=NOTEBOOKS):
     """List the sources, all or those with these numbers; raises RunError where there is none such."""
     there = sorted((Path(folder) / "source").glob("[0-9][0-9]_*.py"))
-    chosen = [
-        path for path in there if not words or any(path.stem.startswith(word.zfill(2)) for word in words)
-    ]
+    chosen = [path for path in there if not words or any(path.stem.startswith(word.zfill(2)) for word in words)]
     if not chosen:
         raise RunError(
             "the number of a lesson with a source",
@@ -60,9 +58,7 @@ def build(source):
         before = nbformat.read(path, as_version=4)
         if _code(before) == _code(notebook):
             _copy_outputs(before, notebook)
-            notebook.metadata.update(
-                {key: before.metadata[key] for key in ("labkit",) if key in before.metadata}
-            )
+            notebook.metadata.update({key: before.metadata[key] for key in ("labkit",) if key in before.metadata})
     _write(notebook, path)
     return path
 
@@ -122,9 +118,7 @@ def clean_outputs(notebook):
     """Take out paths and live widgets, and number the cells from 1. Changes its argument."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [
-                _clean(output) for output in cell.outputs if _WIDGET not in output.get("data", {})
-            ]
+            cell.outputs = [_clean(output) for output in cell.outputs if _WIDGET not in output.get("data", {})]
     ran = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.execution_count]
     for number, cell in enumerate(ran, start=1):
         cell.execution_count = number

@@ -136,9 +136,7 @@ def _restore(name, entry, streams):
         array = np.zeros(entry["shape"], dtype=np.float32)
         array[symbols != 0] = parts["values"]
         return torch.from_numpy(array), None
-    code = Encoding(
-        torch.from_numpy(symbols.astype(np.int8)), torch.from_numpy(parts["scales"]), entry["group"]
-    )
+    code = Encoding(torch.from_numpy(symbols.astype(np.int8)), torch.from_numpy(parts["scales"]), entry["group"])
     return dequantize(code), code
 
 

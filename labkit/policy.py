@@ -84,7 +84,9 @@ class Policy:
             for step in self.steps:
                 step.prepare(student)
             checkpoint = cache.work(key) / "training.pt"
-            self._train(student, teacher, task, seed=seed, checkpoint=checkpoint, callbacks=callbacks, progress=progress)
+            self._train(
+                student, teacher, task, seed=seed, checkpoint=checkpoint, callbacks=callbacks, progress=progress
+            )
             for step in self.steps:
                 step.finish(student)
             pack.save(student, folder / "model.pack", policy=[step.to_dict() for step in self.steps])

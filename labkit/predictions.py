@@ -69,9 +69,7 @@ def reveal(name, measured, *, unit=None):
     if guess is None:
         show(f"{name}: no guess yet, measured {_amount(value, unit)}.")
         return
-    words = (
-        f"{name}: you guessed {_amount(guess, unit)}, measured {_amount(value, unit)}. {_judge(guess, value)}"
-    )
+    words = f"{name}: you guessed {_amount(guess, unit)}, measured {_amount(value, unit)}. {_judge(guess, value)}"
     bars = _bars(("your guess", guess), ("measured", value))
     summary = calibration()
     lines = [("So far", str(summary))] if summary.count > 1 else []

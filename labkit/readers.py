@@ -29,7 +29,7 @@ def read_table(path):
 
 def _frame(path):
     readers = {
-        ".csv": lambda: pd.read_csv(path, encoding="utf-8", keep_default_na=False, dtype=str),
+        ".csv": lambda: _csv(path),
         ".jsonl": lambda: pd.read_json(path, lines=True, encoding="utf-8", dtype=False),
         ".parquet": lambda: pd.read_parquet(path),
     }
@@ -52,6 +52,14 @@ def _frame(path):
         raise TaskError(
             f"a readable {path.suffix} file", received=f"{path.name}: {error}", do="Save it again."
         ) from None
+
+
+def _csv(path):
+    frame = pd.read_csv(path, encoding="utf-8", keep_default_na=False, dtype=str)
+    if not isinstance(frame.index, pd.RangeIndex):
+        # pandas would take what is too much for names of rows, and the rest of a text for the text.
+        raise ValueError("its rows have more fields than its header; a text with a comma in it needs quotes")
+    return frame
 
 
 def _columns(frame, name):
@@ -108,6 +116,6 @@ def read_hub(name, *, loader=None):
 
 def _no_table(name, error):
     return TaskError(
-        f"a data set that is one table with {COLUMNS}", received=f"{name}: {str(error).strip().splitlines()[0]}",
+        f"a data set that is one table with {COLUMNS}", received=f"{name}: {str(error).splitlines()[0].rstrip('.')}",
         do="Save the part that you want as a CSV, and load that.",
     )  # fmt: skip

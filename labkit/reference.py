@@ -6,7 +6,7 @@ from pathlib import Path
 
 from labkit.errors import SettingError
 
-__all__ = ["ReferenceTable", "reference", "reference_table", "write_reference"]
+__all__ = ["ReferenceTable", "markdown_table", "reference", "reference_table", "write_reference"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "reference"
 
@@ -38,23 +38,32 @@ class ReferenceTable:
         self.rows = rows
         self.caption = f"Measured by us on {values['machine']} with `{values['command']}`, all five folds."
 
-    def _cells(self):
-        for row in self.rows:
-            lost = "" if row.get("f1_loss") is None else (
-                f"{row['f1_loss']:+.1f} points ({row['f1_loss_low']:+.1f} to {row['f1_loss_high']:+.1f})"
-            )  # fmt: skip
-            yield row["name"], f"{row['f1']:.3f} ({row['f1_low']:.3f} to {row['f1_high']:.3f})", lost
-
     def __repr__(self):
-        return "\n".join([self.caption, *(f"  {name:28} {f1}  {lost}".rstrip() for name, f1, lost in self._cells())])
+        lines = (f"  {name:28} {f1}  {lost}".rstrip() for name, f1, lost in map(_cells, self.rows))
+        return "\n".join([self.caption, *lines])
 
     def _repr_html_(self):
         head = "".join(f'<th scope="col">{word}</th>' for word in ("", "macro-F1 (95 % interval)", "lost, paired"))
         body = "".join(
             "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in row) + "</tr>"
-            for row in self._cells()
+            for row in map(_cells, self.rows)
         )
         return f"<table><caption>{escape(self.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def markdown_table(name):
+    """Write a set of our results as a table in Markdown, for the README; a test holds the two together."""
+    values = reference(name)
+    lines = ["| | macro-F1 (95 % interval) | lost against the teacher, paired |", "|---|---|---|"]
+    lines += [f"| {' | '.join(_cells(row))} |" for row in values["rows"]]
+    return "\n".join([*lines, "", f"Measured with `{values['command']}` on {values['machine']}."])
+
+
+def _cells(row):
+    lost = ""
+    if row.get("f1_loss") is not None:
+        lost = f"{row['f1_loss']:+.1f} points ({row['f1_loss_low']:+.1f} to {row['f1_loss_high']:+.1f})"
+    return row["name"], f"{row['f1']:.3f} ({row['f1_low']:.3f} to {row['f1_high']:.3f})", lost
 
 
 def reference_table(name, rows):

@@ -101,9 +101,7 @@ def _summary(about, done):
 
 def _lesson(outcome, path):
     parts = [f'<h2 id="{escape(outcome.lesson)}">{escape(outcome.lesson)}</h2>']
-    parts.append(
-        f"<p>{_state(outcome)} in {outcome.seconds:.0f} s. Again: <code>{escape(outcome.command)}</code></p>"
-    )
+    parts.append(f"<p>{_state(outcome)} in {outcome.seconds:.0f} s. Again: <code>{escape(outcome.command)}</code></p>")
     if outcome.failure:
         failure = outcome.failure
         parts.append(

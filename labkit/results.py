@@ -26,21 +26,13 @@ def record(name, value, *, unit="", expected=None, interval=None, **context):
     0.87 to 0.9
     """
     if not isinstance(name, str) or not name.strip():
-        raise SettingError(
-            "a name", received=repr(name), do="Name the result, such as 'size-after-half-zero'."
-        )
+        raise SettingError("a name", received=repr(name), do="Name the result, such as 'size-after-half-zero'.")
     value = _plain(value, name)
     if not isinstance(value, (int, float, str, bool)):
-        raise SettingError(
-            f"one number, text or truth value for {name}", received=repr(value), do="Record one value."
-        )
-    expected, interval = (
-        _pair(pair, name, what) for pair, what in ((expected, "expected"), (interval, "interval"))
-    )
+        raise SettingError(f"one number, text or truth value for {name}", received=repr(value), do="Record one value.")
+    expected, interval = (_pair(pair, name, what) for pair, what in ((expected, "expected"), (interval, "interval")))
     if (expected or interval) and (isinstance(value, (bool, str))):
-        raise SettingError(
-            f"a number for {name}, which has a range", received=repr(value), do="Leave the range out."
-        )
+        raise SettingError(f"a number for {name}, which has a range", received=repr(value), do="Leave the range out.")
     result = {
         "name": name,
         "value": value,
@@ -95,9 +87,7 @@ def _plain(value, what):
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
-        raise SettingError(
-            f"a finite number for {what}", received=repr(value), do="Find out where it comes from."
-        )
+        raise SettingError(f"a finite number for {what}", received=repr(value), do="Find out where it comes from.")
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError) as error:

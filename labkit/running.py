@@ -181,9 +181,7 @@ def newest_unfinished(runs=RUNS):
     for path in sorted(Path(runs).glob("*/run.json"), reverse=True):
         if not json.loads(path.read_text(encoding="utf8"))["finished"]:
             return path.parent
-    raise RunError(
-        "a run that was stopped", received=f"none in {shown(runs)}", do="Start one with: labkit run"
-    )
+    raise RunError("a run that was stopped", received=f"none in {shown(runs)}", do="Start one with: labkit run")
 
 
 def write_atomically(path, text):

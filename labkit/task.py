@@ -39,15 +39,15 @@ class Task:
 
     def texts(self, part):
         """List the texts of a part: `train`, `validation`, `test` or `transfer`."""
-        return list(self._part(part)["text"])
+        return self._part(part)["text"][:]  # at once: row by row takes thirty times as long
 
     def truth(self, part):
         """Give the labels of a part as integers, shape (rows,)."""
-        return np.asarray(self._part(part)["label"], dtype=np.int64)
+        return np.asarray(self._part(part)["label"][:], dtype=np.int64)
 
     def rows(self, part):
         """Give the positions of a part's texts in the whole data set, shape (rows,)."""
-        return np.asarray(self._part(part)["row"], dtype=np.int64)
+        return np.asarray(self._part(part)["row"][:], dtype=np.int64)
 
     def _part(self, part):
         if part not in self.splits:

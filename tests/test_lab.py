@@ -30,7 +30,8 @@ def test_a_server_that_does_not_start_is_said(monkeypatch, capfd):
 
 
 @pytest.mark.slow
-def test_the_printed_address_opens_the_first_lesson_and_ctrl_c_ends_it(tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_printed_address_opens_the_first_lesson_and_ctrl_c_ends_it(tmp_path, sent):
     environment = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
     environment |= {"JUPYTER_RUNTIME_DIR": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
     program = "from labkit.cli import main; main()"
@@ -54,7 +55,7 @@ def test_the_printed_address_opens_the_first_lesson_and_ctrl_c_ends_it(tmp_path)
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(f"{base}/api/kernelspecs")
 
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, sent)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "Stopped." in out

@@ -69,9 +69,9 @@ def test_measure_refuses_what_it_cannot_do(params, words):
         measure(params, nothing, lambda: False)
 
 
-def test_the_panel_opens_on_bert_base(monkeypatch):
+def test_the_panel_opens_on_a_hundred_million(monkeypatch):
     monkeypatch.setattr(machine_card, "probe", lambda: MACHINE)
     opened = panel()
-    assert opened.text.startswith("110 million parameters at 4 bytes each")
+    assert opened.text.startswith("100 million parameters at 4 bytes each")
     opened.controls["bytes_a_weight"].value = 1.0
-    assert "at 1 byte each are 110 MB" in opened.text
+    assert "at 1 byte each are 100 MB" in opened.text

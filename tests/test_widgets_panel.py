@@ -21,7 +21,7 @@ def view(size=3, measured=()):
     """A bar as long as `size`."""
     fig, ax = style.figure(3, 2)
     ax.barh(["bar"], [size])
-    ax.plot([point for point in measured], [0] * len(measured), "o")
+    ax.plot(list(measured), [0] * len(measured), "o")
     return View(fig, f"size {size} & {len(measured)} points")
 
 
@@ -51,7 +51,7 @@ def test_a_panel_without_a_measurement_has_no_buttons():
 def test_only_the_newest_setting_is_drawn_when_several_came_meanwhile():
     drawn = []
 
-    def slow(size, panel=[]):
+    def slow(size):
         drawn.append(size)
         if size == 4:  # the reader goes on while 4 is being drawn
             for later in (5, 6, 7, 8):

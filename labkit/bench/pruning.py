@@ -18,6 +18,9 @@ __all__ = ["POLICIES", "main"]
 POLICIES = {
     "one-shot 30 %": Policy([PruneMagnitude(0.3)]),
     "one-shot 60 %": Policy([PruneMagnitude(0.6)]),
+    "one-shot 70 %": Policy([PruneMagnitude(0.7)]),
+    "one-shot 80 %": Policy([PruneMagnitude(0.8)]),
+    "one-shot 80 %, global": Policy([PruneMagnitude(0.8, scope="global")]),
     "gradual 80 %": Policy([PruneMagnitude(0.8, schedule="gradual"), Distill()]),
     "gradual 80 %, global": Policy([PruneMagnitude(0.8, schedule="gradual", scope="global"), Distill()]),
     "gradual 80 %, movement": Policy([PruneMagnitude(0.8, schedule="gradual", criterion="movement"), Distill()]),

@@ -53,7 +53,9 @@ def main(words=()):
 
 
 def _summary(rows, truth, theirs, ours):
-    seconds = {name: [row["seconds_per_step"] for row in rows if row["name"] == name] for name in {r["name"] for r in rows}}
+    seconds = {
+        name: [row["seconds_per_step"] for row in rows if row["name"] == name] for name in {r["name"] for r in rows}
+    }
     ratios = np.array(seconds["labkit"]) / np.array(seconds["transformers.Trainer"])
     better = compare(truth, theirs, ours)
     return {

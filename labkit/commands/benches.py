@@ -14,7 +14,5 @@ def main_of(name):
 
     names = sorted(module.name for module in pkgutil.iter_modules(bench.__path__) if module.name[0] != "_")
     if name not in names:
-        raise SettingError(
-            "the name of a benchmark", received=repr(name), do=f"There are: {', '.join(names)}."
-        )
+        raise SettingError("the name of a benchmark", received=repr(name), do=f"There are: {', '.join(names)}.")
     return importlib.import_module(f"labkit.bench.{name}").main

@@ -13,11 +13,7 @@ __all__ = ["console", "show"]
 def console(file=None):
     """Make a console for standard output; a pipe has no width, so nothing is cut or broken there."""
     file = file or sys.stdout
-    return (
-        Console(file=file, highlight=False)
-        if file.isatty()
-        else Console(file=file, width=10_000, no_color=True)
-    )
+    return Console(file=file, highlight=False) if file.isatty() else Console(file=file, width=10_000, no_color=True)
 
 
 def show(rows, *, columns=(), numbers=(), as_json=False, empty="Nothing yet."):

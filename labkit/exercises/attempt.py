@@ -59,9 +59,7 @@ class Attempt:
             return self._answer(*args, **kwargs)
         if not self._told:
             self._told = True
-            why = (
-                "there is no answer yet" if self.outcome == NOT_ATTEMPTED else "your answer is not right yet"
-            )
+            why = "there is no answer yet" if self.outcome == NOT_ATTEMPTED else "your answer is not right yet"
             show(f"{self.exercise.name}: using the reference, as {why}.")
         return self.exercise.reference(*args, **kwargs)
 
@@ -72,11 +70,7 @@ class Attempt:
             show(f"There are hints 1 to {len(hints)}: {self.exercise.name}.hint(1)")
             return
         progress.note_hint(self.exercise.id, tier)
-        more = (
-            f"{self.exercise.name}.hint({tier + 1})"
-            if tier < len(hints)
-            else f"{self.exercise.name}.solution()"
-        )
+        more = f"{self.exercise.name}.hint({tier + 1})" if tier < len(hints) else f"{self.exercise.name}.solution()"
         lines = [("", hints[tier - 1]), ("more", more)]
         headline = f"Hint {tier} of {len(hints)}"
         show(f"{headline}: {hints[tier - 1]}\nMore: {more}", box(headline, lines))
@@ -86,9 +80,7 @@ class Attempt:
         tried = self.outcome != NOT_ATTEMPTED or progress.record_of(self.exercise.id)["tries"] > 0
         name = self.exercise.name
         if not (tried or now):
-            show(
-                f"Try first, or take a hint: {name}.hint(). To see it all the same: {name}.solution(now=True)"
-            )
+            show(f"Try first, or take a hint: {name}.hint(). To see it all the same: {name}.solution(now=True)")
             return
         progress.note_solution(self.exercise.id)
         source = solution_source(self.exercise)
@@ -133,9 +125,7 @@ class Attempt:
         lines += verdict.details
         lines += [("Your answer printed", verdict.printed.rstrip())] if verdict.printed.strip() else []
         if self.outcome in (WRONG, RAISED):
-            lines.append(
-                ("", f"The notebook goes on with the reference. More help: {self.exercise.name}.hint()")
-            )
+            lines.append(("", f"The notebook goes on with the reference. More help: {self.exercise.name}.hint()"))
         return lines
 
     def _text(self):

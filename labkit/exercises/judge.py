@@ -80,9 +80,7 @@ def _fault(exercise, one, expected):
     if found:
         return Difference(found.kind, found.words[:1].upper() + found.words[1:])
     if one.changed and not expected.changed:
-        words = (
-            "The value is right, but the function changed its input. Work on a copy: others still need it."
-        )
+        words = "The value is right, but the function changed its input. Work on a copy: others still need it."
         return Difference("changed", words)
     return None
 

@@ -90,9 +90,7 @@ class Store:
             return {}
         except OSError as error:
             self._left_alone.add(path)
-            self._warn(
-                f"{path} cannot be read ({error.strerror}); it is left alone, your progress is in memory."
-            )
+            self._warn(f"{path} cannot be read ({error.strerror}); it is left alone, your progress is in memory.")
             return {}
         except ValueError:  # not JSON, or not UTF-8
             return self._set_aside("is damaged")

@@ -52,11 +52,11 @@ def measure_step(
 ):
     """Run a real model of this shape, with random weights, in a fresh process, and measure it (Measured).
 
-    `train=False` predicts instead. `memory` makes freed memory go back at once, so that the peak is what is
-    in use; it costs time, so leave it out to measure speed. `activations` adds a forward pass that counts what
-    autograd keeps. `should_stop()` is asked ten times a second. Raises SettingError where the model does not fit into
-    memory or the input is longer than the model's positions, Interrupted when stopped, LabError when the
-    process fails.
+    `train=False` predicts instead. `memory` makes freed memory go back at once, so that the peak is what is in
+    use; it costs time, so leave it out to measure speed. `activations` adds a forward pass that counts what
+    autograd keeps. `should_stop()` is asked ten times a second. Raises SettingError where the model does not
+    fit into memory or the input is longer than the model's positions, Interrupted when stopped, LabError when
+    the process fails.
     """
     _check_size(shape, batch=batch, length=length, train=train, optimizer=optimizer)
     job = {
@@ -153,7 +153,7 @@ def counted_flops(shape, *, batch, length, train=False):
 
     >>> from labkit.hardware.shape import SHAPES
     >>> counted_flops(SHAPES["BERT-base"], batch=1, length=128)
-    22347251712
+    22348431360
     """
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel

@@ -64,9 +64,7 @@ def activation_bytes(shape, *, batch, length, dropout=True, number_bytes=4):
     masks = 2 if dropout else 0
     maps = 3 * a * length if dropout else a
     layer = (8 + masks) * h + 2 * i + maps + 4
-    embeddings = (
-        2 + masks // 2
-    ) * h + 6  # sum before the norm, the last layer's output, a mask, word numbers
+    embeddings = (2 + masks // 2) * h + 6  # sum before the norm, the last layer's output, a mask, word numbers
     return round(number_bytes * batch * length * (shape.layers * layer + embeddings))
 
 
@@ -110,9 +108,7 @@ def training_peak_bytes(shape, *, batch, length, optimizer="adam", dropout=True,
     >>> few < many
     True
     """
-    moments = training_moments(
-        shape, batch=batch, length=length, optimizer=optimizer, dropout=dropout, mixed=mixed
-    )
+    moments = training_moments(shape, batch=batch, length=length, optimizer=optimizer, dropout=dropout, mixed=mixed)
     return max(sum(parts.values()) for parts in moments.values())
 
 

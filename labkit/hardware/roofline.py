@@ -20,9 +20,7 @@ def attainable(intensity, *, peak, bandwidth):
     """
     for name, value in (("intensity", intensity), ("peak", peak), ("bandwidth", bandwidth)):
         if not value > 0:
-            raise SettingError(
-                f"{name} above 0", received=value, do="Check the units: none of the three is 0."
-            )
+            raise SettingError(f"{name} above 0", received=value, do="Check the units: none of the three is 0.")
     return min(peak, bandwidth * intensity)
 
 

@@ -34,9 +34,7 @@ class Shape:
         sizes = ("layers", "hidden", "heads", "intermediate", "vocabulary", "positions")
         for field in sizes:
             if getattr(self, field) < 1:
-                raise SettingError(
-                    f"{field} of 1 or more", received=getattr(self, field), do="Mend the configuration."
-                )
+                raise SettingError(f"{field} of 1 or more", received=getattr(self, field), do="Mend the configuration.")
         if self.hidden % self.heads:
             raise SettingError(
                 "heads that divide the hidden size",

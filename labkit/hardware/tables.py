@@ -56,7 +56,10 @@ def moment_rows(sizes):
 
 
 def layer_rows(shape, speeds, device, *, named):
-    """Set the roofline beside what `layer_speeds` measured: {words: {column: value}}; `named` is {words: tokens}."""
+    """Set the roofline beside what `layer_speeds` measured: {words: {column: value}}.
+
+    `named` says in words what each number of tokens stands for: {words: tokens}.
+    """
     rows = {}
     for words, tokens in named.items():
         found = next(speed for speed in speeds if speed.tokens == tokens)
@@ -72,7 +75,7 @@ def layer_rows(shape, speeds, device, *, named):
     return rows
 
 
-def device_rows(shape, devices, *, length=16, batches=(1, 32), weight_bytes=2):
+def device_rows(shape, devices, *, length=8, batches=(1, 32), weight_bytes=2):
     """Say for each device which limit binds when a model reads texts: {device: {column: value}}."""
     rows = {}
     for device in devices:
@@ -112,7 +115,7 @@ def growth(machine, steps, *, flops, sent, batch=4, length=128):
         "Wire": {
             "unit": "bytes each worker sends a step",
             "calculated": {name: all_reduce_bytes(shape, workers=2) for name, shape in every},
-            "measured": {name: found.bytes / 2 for name, found in sent.items()},
+            "measured": {name: found.bytes for name, found in sent.items()},
             "limit": (1e9 / 8, "a 1 Gbit/s link in 1 s"),
         },
     }

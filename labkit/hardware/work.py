@@ -64,9 +64,7 @@ def forward(shape, *, batch, length, weight_bytes=4):
     read = parameters(shape) - (not shape.lm_head) * shape.vocabulary * h
     outside = weight_bytes * (read - shape.layers * _product_weights(shape))
     scores = number * shape.lm_head * tokens * shape.vocabulary
-    return Work(
-        flops, round(shape.layers * (layer.bytes + maps) + outside + scores + 2 * number * tokens * h)
-    )
+    return Work(flops, round(shape.layers * (layer.bytes + maps) + outside + scores + 2 * number * tokens * h))
 
 
 def training_step(shape, *, batch, length, weight_bytes=4):

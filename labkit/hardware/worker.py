@@ -51,9 +51,7 @@ def build(config, *, labels):
         if config.model_type == "gpt2":
             return model(input_ids=words, labels=words).loss
         given = {"input_ids": words, "attention_mask": torch.ones_like(words)}
-        return (
-            model(**given, labels=words[:, 0] % labels).loss if labels else model(**given).pooler_output.sum()
-        )
+        return model(**given, labels=words[:, 0] % labels).loss if labels else model(**given).pooler_output.sum()
 
     return model, loss
 

@@ -59,9 +59,9 @@ def memory_bars(rows, *, limit=None, limit_name="", measured=None):
 
     `measured` ({name: bytes}) adds a diamond to a row, `limit` (bytes) a line with its name.
     """
-    fig, ax = figure(7, 1.4 + 0.55 * len(rows))
+    fig, ax = figure(7, 1.7 + 0.45 * len(rows))
     memory_on(ax, rows, limit=limit, limit_name=limit_name, measured=measured)
-    fig.legend(*_unique_handles(ax), loc="outside lower center", ncols=6, fontsize=9)
+    fig.legend(*_unique_handles(ax), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     return fig
 
 
@@ -90,9 +90,9 @@ def memory_on(ax, rows, *, limit=None, limit_name="", measured=None):
             ax.plot(measured[name] / 1e9, row, "D", color=COLOURS["black"], label="measured peak")
     if limit:
         ax.axvline(limit / 1e9, color=COLOURS["vermillion"], linestyle="--", linewidth=1.5)
-        ax.text(limit / 1e9, len(rows) - 0.45, f" {limit_name}", color=COLOURS["vermillion"], fontsize=9)
+        ax.text(limit / 1e9, -0.55, f" {limit_name}", color=COLOURS["vermillion"], fontsize=9)
     ax.set_yticks(range(len(rows)), list(rows))
-    ax.set(xlabel="memory (GB)", ylim=(-0.6, len(rows) - 0.1))
+    ax.set(xlabel="memory (GB)", ylim=(len(rows) - 0.5, -0.8))
     ax.grid(axis="y", visible=False)
 
 
@@ -129,9 +129,7 @@ def roofline_on(ax, *, peak, bandwidth, points=()):
     for label, intensity, reached, style in points:
         marker, colour = looks[style]
         ax.plot(intensity, reached / 1e9, marker, color=colour, zorder=3)
-        ax.annotate(
-            label, (intensity, reached / 1e9), xytext=(5, -13), textcoords="offset points", fontsize=8
-        )
+        ax.annotate(label, (intensity, reached / 1e9), xytext=(5, -13), textcoords="offset points", fontsize=8)
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(bottom, peak / 1e9 * 3))
     ax.set(xlabel="intensity (FLOP for each byte from memory)", ylabel="speed (GFLOP/s)")
     # Small ticks of a logarithmic axis take longer to draw than all the rest.
@@ -149,13 +147,13 @@ def long_run(sizes, panels):
         for kind, look, colour in (("calculated", "o-", "blue"), ("measured", "D", "vermillion")):
             values = panel[kind]
             x = [sizes[name] for name in values]
-            ax.plot(x, list(values.values()), look, color=COLOURS[colour], label=kind)
+            ax.plot(x, list(values.values()), look, lw=1, ms=5, color=COLOURS[colour], label=kind)
         value, words = panel["limit"]
         ax.axhline(value, color=COLOURS["black"], linestyle="--", linewidth=1.2)
         ax.text(min(sizes.values()), value * 1.2, words, fontsize=8, va="bottom")
         ax.set(xscale="log", yscale="log", xlabel="parameters", ylabel=panel["unit"])
         ax.set_title(title)
-    axes.flat[0].legend(fontsize=9, loc="lower right")
+    axes.flat[0].legend(fontsize=9, loc="lower right", frameon=False)
     return fig
 
 
@@ -194,9 +192,7 @@ def order():
         middle = np.add(start, end) / 2 + bend / 2 * np.array([end[1] - start[1], start[0] - end[0]])
         white = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
         drop = 0.2 if not bend else 0.0
-        ax.text(
-            *(middle - [0, drop]), words, ha="center", va="center", fontsize=9, bbox=white if words else None
-        )
+        ax.text(*(middle - [0, drop]), words, ha="center", va="center", fontsize=9, bbox=white if words else None)
     return fig
 
 

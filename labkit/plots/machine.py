@@ -10,16 +10,7 @@ MODELS = {"MiniLM": 22.7, "BERT-base": 110, "BERT-large": 340, "GPT-3": 175_000}
 """Parameters in millions: our model's own count; Devlin et al. 2019; Brown et al. 2020."""
 
 _SIZES = {1: "1 M", 10: "10 M", 100: "100 M", 1e3: "1 B", 1e4: "10 B", 1e5: "100 B", 1e6: "1 T"}
-_TIMES = {
-    1e-5: "10 µs",
-    1e-4: "0.1 ms",
-    1e-3: "1 ms",
-    0.01: "10 ms",
-    0.1: "0.1 s",
-    1: "1 s",
-    10: "10 s",
-    100: "100 s",
-}
+_TIMES = {1e-7: "0.1 µs", 1e-5: "10 µs", 1e-3: "1 ms", 0.1: "0.1 s", 10: "10 s", 1000: "1,000 s"}
 
 
 def token_limits(sizes, *, reading, arithmetic, at, fits, measured=()):

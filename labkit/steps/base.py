@@ -48,7 +48,9 @@ def step_from_dict(values):
     """
     kinds = {kind.__name__: kind for kind in Step.__subclasses__()}
     if not isinstance(values, dict):
-        raise SettingError('a step such as {"step": "KeepLayers", "layers": 3}', received=repr(values), do="Write it so.")
+        raise SettingError(
+            'a step such as {"step": "KeepLayers", "layers": 3}', received=repr(values), do="Write it so."
+        )
     values = dict(values)
     name = values.pop("step", None)
     if name not in kinds:

@@ -68,6 +68,7 @@ class Distill(Step):
                 received=f"transfer={self.transfer}, repeat={self.repeat}",
                 do="transfer=0 trains on the labelled rows alone.",
             )
+        self.training  # noqa: B018 - what Training refuses is refused here, before anything is computed
 
     @property
     def training(self):

@@ -25,7 +25,7 @@ def round_to_nearest(weight, *, bits, group):
     The scale is the largest size in the group over 2^(bits−1) − 1, so zero stays zero and the largest weight keeps
     its value. `weight` has shape (rows, columns); the last group of a row may be shorter.
 
-    >>> code = round_to_nearest(torch.tensor([[0.7, -0.2, 0.05, 0.35]]), bits=4, group=4)
+    >>> code = round_to_nearest(torch.tensor([[0.7, -0.2, 0.04, 0.35]]), bits=4, group=4)
     >>> code.integers.tolist(), round(code.scales.item(), 3)
     ([[7, -2, 0, 4]], 0.1)
 

@@ -1,9 +1,9 @@
-"""The same check on a real model: the gradient of all its parameters, as one vector."""
+"""The same check on a real model: the mean over shards of the gradient of all its parameters."""
 
 import torch
 from torch.nn.functional import cross_entropy
 
-__all__ = ["cut", "flat_gradient"]
+__all__ = ["cut", "largest_gap", "mean_gradient"]
 
 
 def cut(inputs, labels, *, workers):
@@ -17,15 +17,27 @@ def cut(inputs, labels, *, workers):
     return [({name: part[k] for name, part in parts.items()}, labels[k]) for k in range(workers)]
 
 
-def flat_gradient(model, inputs, labels):
-    """Gradient of the mean cross-entropy over the rows of a batch: one vector, an entry for each parameter.
+def mean_gradient(model, shards):
+    """Mean over the shards of each shard's mean gradient: a list with a tensor for each parameter.
 
-    `inputs` are the keyword arguments of a Transformers classifier, `labels` has one integer a row. The model
-    is in evaluation mode: dropout would draw other neurons for each shard, and no two results could agree.
+    `shards` are pairs: the keyword arguments of a Transformers classifier, and one integer label a row. The
+    model is in evaluation mode: dropout would draw other neurons for each shard, and no two results could agree.
     """
     model.eval()
     model.zero_grad(set_to_none=True)
-    cross_entropy(model(**inputs).logits, torch.as_tensor(labels)).backward()
+    for inputs, labels in shards:
+        loss = cross_entropy(model(**inputs).logits, torch.as_tensor(labels))
+        # PyTorch adds to the gradients that are there, so no more than one copy of them is ever held.
+        (loss / len(shards)).backward()
     gradient = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
     model.zero_grad(set_to_none=True)
-    return torch.cat([g.flatten() for g in gradient])
+    return gradient
+
+
+def largest_gap(some, others):
+    """Largest absolute difference between two lists of tensors with the same shapes.
+
+    >>> largest_gap([torch.tensor([1.0, 2.0])], [torch.tensor([1.0, 2.5])])
+    0.5
+    """
+    return max(float((a - b).abs_().max()) for a, b in zip(some, others, strict=True))

@@ -42,10 +42,14 @@ def slider(description, *, low, high, value, step=1, width="44em"):
 def log_slider(description, *, low, high, value, per_decade=20, width="44em"):
     """Make a slider whose every step multiplies: `per_decade` steps from 1 to 10, as many from 10 to 100.
 
-    >>> millions = log_slider("Parameters in millions", low=1, high=1000, value=10)
-    >>> millions.value
+    It begins at the step next to `value`, because a browser moves it there anyway.
+
+    >>> log_slider("Parameters in millions", low=1, high=1000, value=10).value
     10.0
+    >>> round(log_slider("Parameters in millions", low=1, high=1000, value=110).value, 1)
+    112.2
     """
+    value = low * 10 ** (round(log10(value / low) * per_decade) / per_decade)
     return ipywidgets.FloatLogSlider(
         value,
         base=10,

@@ -44,9 +44,7 @@ def devices():
     return {HERE: this_machine(), **PUBLISHED}
 
 
-def view(
-    model="BERT-base", device=HERE, batch=1.0, length=16.0, weight_bytes=4.0, use="inference", *, measured=()
-):
+def view(model="BERT-base", device=HERE, batch=1.0, length=8.0, weight_bytes=4.0, use="inference", *, measured=()):
     """Show whether a model fits on a device, which limit binds and the shortest time of a step.
 
     `measured` are points that `measure` returned.
@@ -82,8 +80,8 @@ def view(
         limit_name="all its memory",
         measured={model: same[-1].peak_bytes} if same else None,
     )
-    memory.set(xlim=(0, 1.25 * max(sum(parts.values()), chosen.memory) / 1e9), ylim=(-0.5, 2.1))
-    memory.legend(loc="upper left", ncols=6, fontsize=8, borderpad=0.1)
+    memory.set(xlim=(0, 1.25 * max(sum(parts.values()), chosen.memory) / 1e9), ylim=(0.5, -2.1))
+    memory.legend(loc="upper left", ncols=6, fontsize=8, frameon=False)
     return View(fig, _words(shape, chosen, size, told, parts, (use, width, weight_bytes), same))
 
 
@@ -142,9 +140,7 @@ def measure(params, progress, should_stop):
     if params["device"] != HERE:
         raise SettingError(HERE, received=params["device"], do="Only this machine can be measured here.")
     if params["weight_bytes"] != 4:
-        raise SettingError(
-            "weights of 4 bytes", received=f"{params['weight_bytes']:g}", do="Choose fp32 to measure."
-        )
+        raise SettingError("weights of 4 bytes", received=f"{params['weight_bytes']:g}", do="Choose fp32 to measure.")
     shape, training = SHAPES[params["model"]], params["use"] == "training"
     size = {"batch": round(params["batch"]), "length": min(round(params["length"]), shape.positions)}
     progress(0.1, f"{shape.name} is being built and run in its own process.")
@@ -169,7 +165,7 @@ def panel():
         "model": choice("Model", list(SHAPES), value="BERT-base"),
         "device": choice("Device", list(devices()), value=HERE),
         "batch": log_slider("Batch: texts at a time", low=1, high=1024, value=1),
-        "length": log_slider("Length: tokens a text", low=1, high=2048, value=16),
+        "length": log_slider("Length: tokens a text", low=1, high=2048, value=8),
         "weight_bytes": choice("Weights stored as", WIDTHS, value=4.0),
         "use": choice("Used for", USES, value="inference"),
     }

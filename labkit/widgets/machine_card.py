@@ -41,7 +41,7 @@ def arithmetic_seconds(machine, millions):
     return 2 * millions * 1e6 / (machine.gflop_s * 1e9)
 
 
-def view(millions=110.0, bytes_a_weight=4.0, *, machine=None, measured=()):
+def view(millions=100.0, bytes_a_weight=4.0, *, machine=None, measured=()):
     """Show the cost of one token for a model of `millions` parameters, stored in `bytes_a_weight` bytes each.
 
     `measured` are points that `measure` returned. Without a `machine`, it is this one.
@@ -63,9 +63,7 @@ def view(millions=110.0, bytes_a_weight=4.0, *, machine=None, measured=()):
         measured=[(point.millions, point.seconds) for point in measured],
     )
     size = millions * 1e6 * bytes_a_weight
-    limit, ratio = (
-        ("memory", reading / arithmetic) if reading > arithmetic else ("arithmetic", arithmetic / reading)
-    )
+    limit, ratio = ("memory", reading / arithmetic) if reading > arithmetic else ("arithmetic", arithmetic / reading)
     words = [
         f"{_count(millions)} parameters at {bytes_a_weight:g} byte{'s' * (bytes_a_weight != 1)} each "
         f"are {_size(size)}.",
@@ -130,7 +128,7 @@ def measure(params, progress, should_stop):
 def panel():
     """Make the panel: the size of a model, how its weights are stored, and a Measure button."""
     controls = {
-        "millions": log_slider("Parameters in millions", low=1, high=1e6, value=110),
+        "millions": log_slider("Parameters in millions", low=1, high=1e6, value=100),
         "bytes_a_weight": choice("Weights stored as", STORED_AS, value=4.0),
     }
     return Panel(view, controls, measure=measure)

@@ -63,7 +63,7 @@ class Panel(ipywidgets.VBox):
         self._drawing, self._lock = False, threading.Lock()
         self._thread, self._stop, self._finish = None, threading.Event(), None
         self._loop = _running_loop()
-        fit = ipywidgets.Layout(max_width="100%", object_fit="contain")
+        fit = ipywidgets.Layout(max_width="100%", object_fit="contain", align_self="flex-start")
         self.image = ipywidgets.Image(format="png", layout=fit)
         self.readout = ipywidgets.HTML()
         self.status = ipywidgets.HTML()
@@ -159,9 +159,8 @@ class Panel(ipywidgets.VBox):
             self._stop.set()
         except Exception as error:
             said = f"The measurement failed. {_words(error)}"
-        kept = "Its point is in the picture." if point is not None else "Earlier points are kept."
-        stopped = f"Stopped. {kept}" if self._stop.is_set() else "Done. The point is in the picture."
-        self._finish = (point, said or stopped)
+        kept = "The point is in the picture." if point is not None else "Earlier points are kept."
+        self._finish = (point, said or f"{'Stopped' if self._stop.is_set() else 'Done'}. {kept}")
         # Drawn on the notebook's own thread, because matplotlib's settings are global to a process.
         if self._loop is not None and self._loop.is_running():
             self._loop.call_soon_threadsafe(self._settle)

@@ -133,11 +133,14 @@ def headline_features(rows, *, seed=0):
             do="The training part has no more headlines, and fewer do not span the features.",
         )
     chosen = np.random.default_rng(seed).permutation(len(texts))[:rows]
-    batch = pad(encode(model.tokenizer, [texts[i] for i in chosen]))
-    with torch.inference_mode():
-        hidden = model.model.base_model(**batch).last_hidden_state
-    mask = batch["attention_mask"][..., None]
-    mean = ((hidden * mask).sum(1) / mask.sum(1)).double().numpy()
+    ids, means = encode(model.tokenizer, [texts[i] for i in chosen]), []
+    for first in range(0, rows, 32):
+        batch = pad(ids[first : first + 32])
+        with torch.inference_mode():
+            hidden = model.model.base_model(**batch).last_hidden_state
+        mask = batch["attention_mask"][..., None]
+        means.append(((hidden * mask).sum(1) / mask.sum(1)).double().numpy())
+    mean = np.concatenate(means)
     directions = np.linalg.svd(mean - mean.mean(axis=0), full_matrices=False)[0]
     return directions[:, :PARTS] * np.sqrt(rows), task.truth("train")[chosen]
 
@@ -157,9 +160,7 @@ def update_view(workers, *, rows=240, learning_rate=4.0, steps=20):
         losses[name] = [softmax_loss(nodes[0], features, labels) for nodes in path]
     means, sums = (article_scale(workers, rows=rows, gradient=kind) for kind in ("mean", "sum"))
     last = ", ".join(f"{name} {values[-1]:.3f}" for name, values in losses.items())
-    accident = (
-        " Here N = K²: with shard means the article is right by accident." if workers**2 == rows else ""
-    )
+    accident = " Here N = K²: with shard means the article is right by accident." if workers**2 == rows else ""
     return View(
         training_curves(losses),
         f"{workers} workers, {rows} rows. Read with shard means, the article's step is {means:.3g} times the "

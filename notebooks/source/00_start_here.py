@@ -34,9 +34,15 @@ profile: str = "quick"  # quick: one fold · full: all five folds
 import time
 
 import pandas as pd
+from IPython.display import Markdown
 
 from labkit import exercise, fine_tune, load_task, predict, probe, record, reveal, show
 from labkit.plots import machine as plots
+
+
+def table(frame):
+    return frame.style.hide().set_properties(**{"text-align": "left"})
+
 
 # %% [markdown]
 # ## How this works
@@ -72,6 +78,8 @@ predict("start.read-bandwidth", 20.0, unit="GB/s")  # ← your guess, in place o
 # %%
 machine = probe()
 reveal("start.read-bandwidth", machine.read_gb_s)
+record("read-bandwidth", machine.read_gb_s, unit="GB/s", threads=machine.threads)
+record("arithmetic", machine.gflop_s, unit="GFLOP/s", threads=machine.threads)
 
 # %% [markdown]
 # That is a measurement, not a data sheet: a large array was summed, and the clock was read. Here is the
@@ -81,9 +89,7 @@ reveal("start.read-bandwidth", machine.read_gb_s)
 # %%
 from labkit.machine import describe
 
-print(describe(machine))
-record("read-bandwidth", machine.read_gb_s, unit="GB/s", threads=machine.threads)
-record("arithmetic", machine.gflop_s, unit="GFLOP/s", threads=machine.threads)
+Markdown("\n".join(f"- {line}" for line in describe(machine).splitlines()))
 
 # %% [markdown]
 # What do these two numbers mean for a model? Do it once on paper, with a machine that reads 40 GB/s and
@@ -113,7 +119,7 @@ machine_card.panel()
 # %%
 from labkit.widgets.panel import static
 
-static(machine_card.view, millions=110.0, bytes_a_weight=4.0)
+static(machine_card.view, millions=100.0, bytes_a_weight=4.0)
 
 # %% [markdown]
 # A measured point lies near the upper line or above it, and a small model below it: what fits into the
@@ -127,7 +133,7 @@ static(machine_card.view, millions=110.0, bytes_a_weight=4.0)
 # %%
 task = load_task("bbc-headlines", fold=0)
 rows = pd.DataFrame({"headline": task.texts("test"), "topic": [task.labels[i] for i in task.truth("test")]})
-rows.groupby("topic").head(2).sort_values("topic").style.hide()
+table(rows.groupby("topic").head(2).sort_values("topic"))
 
 # %%
 counts = dict.fromkeys(task.labels, 0)
@@ -212,7 +218,7 @@ reveal("start.words-f1", words_f1)
 
 # %%
 missed = rows.assign(prediction=[task.labels[i] for i in by_words])
-missed[missed.topic != missed.prediction].head(5).style.hide()
+table(missed[missed.topic != missed.prediction].groupby("topic").head(1))
 
 # %% [markdown]
 # Now a real language model: MiniLM, with the architecture of BERT. It has read a large part of the web

@@ -42,6 +42,7 @@ from labkit.claims import verdicts
 from labkit.hardware import SHAPES, measured, order, parameters, parameters_by_part, tables
 from labkit.plots import hardware as plots
 
+pd.set_option("display.max_colwidth", None)
 machine = probe()
 print(machine.label())
 
@@ -119,8 +120,8 @@ pd.DataFrame({name: parameters_by_part(SHAPES[name]) for name in ("MiniLM", "BER
 counts = {name: parameters(shape) for name, shape in SHAPES.items()}
 show(
     plots.parameter_counts(counts),
-    alt="Bars of parameter counts on a logarithmic scale with a line at a billion. MiniLM, BERT-base, BERT-large and "
-    "GPT-2 end before the line, GPT-2 XL just after it, GPT-3 more than a hundred times further.",
+    alt="Bars of parameter counts on a logarithmic scale with a line at a billion. MiniLM, BERT-base, "
+    "BERT-large and GPT-2 end before the line, GPT-2 XL just after it, GPT-3 more than a hundred times further.",
 )
 
 # %% [markdown]
@@ -131,8 +132,9 @@ show(
 # %% [markdown]
 # ## 2. Three limits of this machine
 #
-# The article names three: arithmetic, storage, bandwidth. That list is right, and each is one number here.
-# A **FLOP** is one multiplication or one addition of floating-point numbers.
+# The article names three: arithmetic, storage, bandwidth. That list is right, and each can be measured. A
+# **FLOP** is one multiplication or one addition of floating-point numbers; 1 GFLOP/s is a billion of them a
+# second, 1 GB/s a billion bytes.
 
 # %%
 limits = {
@@ -142,7 +144,7 @@ limits = {
     "memory": (machine.memory_bytes / 1e9, "GB"),
     "free disk": (machine.disk_free_bytes / 1e9, "GB"),
 }
-record("peak-fp32", machine.gflop_s, unit="GFLOP/s", threads=threads)
+record("peak-fp32", machine.gflop_s, unit="GFLOP/s", threads=machine.threads)
 record("copy-bandwidth", machine.bandwidth_gb_s, unit="GB/s")
 pd.DataFrame(limits, index=["measured", "unit"]).T
 
@@ -212,9 +214,9 @@ record("activations-formula-over-kept", told / found.activation_bytes, expected=
 # full moments, and the fuller one is the peak:
 
 # %%
-sizes = {"MiniLM": (batch, length), "BERT-base": (8, 64)}
+sizes = {"MiniLM": (batch, length), "BERT-base": (2, 32)}
 if profile == "full":
-    sizes["BERT-large"] = (4, 64)
+    sizes |= {"BERT-base": (8, 64), "BERT-large": (4, 64)}
 sizes = tables.that_fit(sizes, memory=machine.memory_free_bytes)
 steps = {"MiniLM": found}
 for name, (texts, tokens) in sizes.items():
@@ -245,7 +247,7 @@ for name, (state, peak) in tables.ratios(sizes, steps).items():
 # The calculator never ran a model, and still it is close: memory is arithmetic. (The grey part is
 # short-lived: at the update, Adam needs two tensors as large as the word embedding while it works on it.)
 # Now you can also answer for models that you will not try: training GPT-3 takes 16 bytes for each of its
-# 175 billion parameters, 2.8 terabytes before the first activation. It cannot be trained on one device,
+# 175 billion parameters, 2.8 terabytes before the first activation. No single accelerator holds that much,
 # whatever its speed; *that* is where distributed training becomes a must.
 
 # %% [markdown]
@@ -291,8 +293,8 @@ device = this_machine(machine, threads=1 if threads == 1 else None)
 points = [(f"{s.tokens}", s.intensity, s.flop_s, "measured") for s in speeds]
 show(
     plots.roofline(peak=device.peak(4), bandwidth=device.bandwidth, points=points, name=device.name),
-    alt="A roofline: a slanted line for memory bandwidth meets a flat line for arithmetic. Ten measured points, labelled "
-    "with their number of tokens from 1 to 512, rise along the slanted line and level out under the flat one.",
+    alt="A roofline: a slanted line for memory bandwidth meets a flat line for arithmetic. Ten measured points, "
+    "labelled with their tokens from 1 to 512, rise along the slanted line and level out under the flat one.",
 )
 
 # %% [markdown]
@@ -301,31 +303,31 @@ show(
 # matrices are its weak side. (A point may even lie a little above the slanted part, where some weights were
 # still in the cache.)
 #
-# So which limit binds for *our* task? A headline has about 16 tokens. Alone it gives the layer 16 tokens,
-# in a batch of 32 it is 512:
+# So which limit binds for *our* task? A headline has about 8 tokens. Alone it gives the layer 8 tokens at a
+# time, in a batch of 32 it is 256:
 
 # %%
-named = {"one token": 1, "a headline (batch 1)": 16, "32 headlines (batch 32)": 512}
+named = {"one token": 1, "a headline (batch 1)": 8, "32 headlines (batch 32)": 256}
 by_words = tables.layer_rows(SHAPES["BERT-base"], speeds, device, named=named)
 pd.DataFrame(by_words).T
 
 # %% [markdown]
-# Batch size alone does not decide: *tokens at a time, against the ridge of the device* do. A model that
-# writes one token after the other, as GPT does, sits at the far left for every token, on every machine. A
-# classifier that reads a whole headline at once starts further right. And the ridge is elsewhere on other
-# devices:
+# So batch size alone does not decide: *tokens at a time against the ridge of the device* do. A model that
+# writes one token after the other, as GPT does, sits at the far left for every token when it serves one
+# reader. A classifier that reads a whole headline at once starts further right. And the ridge is elsewhere
+# on other devices:
 
 # %%
 from labkit.hardware import PUBLISHED, forward
 
 devices = (this_machine(machine), *PUBLISHED.values())
-pd.DataFrame(tables.device_rows(SHAPES["BERT-base"], devices)).T
+pd.DataFrame(tables.device_rows(SHAPES["BERT-base"], devices, length=8)).T
 
 # %% [markdown]
-# (16-bit weights here, where a device has them; published peaks, which nothing reaches in practice. The
-# sources are in `labkit.hardware.PUBLISHED`.) The faster a device computes, the further right is its ridge,
-# and the more tokens it needs at a time to be worth its price. This is also why lesson 05 makes weights
-# *smaller*: left of the ridge, half the bytes is half the time.
+# (Headlines of 8 tokens and 16-bit weights, where a device has them; published peaks, which nothing reaches
+# in practice. The sources are in `labkit.hardware.PUBLISHED`.) The faster a device computes, the further
+# right is its ridge, and the more tokens it needs at a time to be worth its price. This is also why lesson
+# 05 makes weights *smaller*: left of the ridge, half the bytes is half the time.
 
 # %% [markdown]
 # ### Exercise 1.3 · ●●○○ · 8 minutes
@@ -362,7 +364,7 @@ from labkit.widgets.panel import static
 widget.panel()
 
 # %%
-static(widget.view, model="BERT-base", device="this machine", batch=1, length=16)
+static(widget.view, model="BERT-base", device="this machine", batch=1, length=8)
 
 # %% [markdown]
 # ## 5. What can come before what?
@@ -375,9 +377,10 @@ static(widget.view, model="BERT-base", device="this machine", batch=1, length=16
 # %%
 show(
     plots.order(),
-    alt="A graph: pre-training, then fine-tuning, then a family of compressions (distillation, pruning, quantization), "
-    "then deployment. Arrows also go back from compression to fine-tuning to recover, from pre-training straight to "
-    "compression, and from fine-tuning straight to deployment. Training stages are framed: they can be distributed.",
+    alt="A graph: pre-training, then fine-tuning, then a family of compressions (distillation, pruning, "
+    "quantization), then deployment. Arrows also go back from compression to fine-tuning to recover, from "
+    "pre-training straight to compression, and from fine-tuning straight to deployment. Training stages are "
+    "framed: they can be distributed.",
 )
 
 # %% tags=["nbval-check-output"]
@@ -399,10 +402,10 @@ pd.DataFrame([(f"{a} → {b}", order.judge(a, b)) for a, b in arrows], columns=[
 # ## 6. The long run
 #
 # Question 5 of the article's appendix asks what hardware limits mean for the development of large models.
-# Let the model grow and watch all three quantities of **one training step** on 512 tokens: operations,
-# memory, and the bytes that each of two machines sends to average their gradients (lessons 07 and 08).
-# Diamonds are measured: operations counted by torch inside the real model, memory as above, bytes by the
-# network counters of this computer while two processes talk.
+# Let the model grow and watch three quantities of **one training step** on 512 tokens: operations, memory,
+# and the bytes that each of two machines sends so that both have the mean of their gradients (lessons 07
+# and 08). Diamonds are measured: operations counted by torch inside the real model, memory as above, and
+# bytes as the system counts them while two processes talk.
 
 # %%
 from labkit.hardware.wire import measure_all_reduce
@@ -426,15 +429,20 @@ for name in steps:
     record(f"wire-measured-over-calculated-{name}", told["Wire"], expected=(0.98, 1.1))
 
 # %% [markdown]
-# All three grow in proportion to the parameters, so no single one of them is *the* limit of the future;
-# which one you meet first depends on the machine. Look at what differs: arithmetic can wait (a slower
-# machine takes longer), memory cannot (a model that does not fit does not run at all), and the wire has to
-# carry its bytes at *every* step. That is why the rest of this workbook is about making models smaller.
+# Memory and wire grow exactly with the parameters. Operations grow with those parameters that multiply: a
+# row of the word embedding is only looked up, so a small model, half of it embedding, does less for its
+# size. No single one of the three is *the* limit of the future; which one you meet first depends on the
+# machine. But they differ in kind. Arithmetic can wait: a slower machine takes longer. Memory cannot: what
+# does not fit does not run. And the wire has to carry its bytes at *every* step. Fewer and smaller numbers
+# help with all three, and that is what the rest of this workbook is about.
 
 # %% [markdown]
 # ## The article says, we measured
 
 # %%
+grown = {
+    title: panel["calculated"]["GPT-3"] / panel["calculated"]["MiniLM"] for title, panel in panels.items()
+}
 large = [name for name, count in counts.items() if count >= 1e9]
 one, many = (row["so it is"] for row in list(by_words.values())[::2])
 verdicts(
@@ -442,10 +450,11 @@ verdicts(
         "C01": f"BERT-base has {counts['BERT-base'] / 1e6:.0f} M and BERT-large "
         f"{counts['BERT-large'] / 1e6:.0f} M; only {' and '.join(large)} pass a billion",
         "C02": f"{machine.gflop_s:.0f} GFLOP/s, {machine.memory_bytes / 1e9:.0f} GB and "
-        f"{machine.bandwidth_gb_s:.0f} GB/s; a layer of BERT-base is {one} with one token, {many} with 512",
+        f"{machine.bandwidth_gb_s:.0f} GB/s; a layer of BERT-base is {one} with one token, {many} with 256",
         "C05": f"of four arrows {sum(order.judge(a, b) == 'possible' for a, b in arrows)} are orders",
-        "C06": f"between steps MiniLM holds {found.static_bytes / counts['MiniLM']:.1f} bytes a parameter",
-        "C52": "operations, memory and bytes on the wire all grow with the parameters (last figure)",
+        "C06": f"between steps MiniLM holds {found.static_bytes / counts['MiniLM']:.1f} bytes a parameter: "
+        "gradients and moments beside the weights, and activations on top",
+        "C52": "from MiniLM to GPT-3: " + ", ".join(f"{title.lower()} × {more:,.0f}" for title, more in grown.items()),
     }
 )
 

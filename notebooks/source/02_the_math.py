@@ -457,21 +457,23 @@ record("apart-after-20-averaged-steps", theory.spread(path[-1]), expected=kept)
 
 # %%
 from labkit.batches import encode, pad
-from labkit.theory.model import cut, flat_gradient
+from labkit.theory.model import cut, largest_gap, mean_gradient
 
 task = load_task()
 classifier = pretrained(task.labels, seed=seed)
 n, k, rate = (24 if profile == "quick" else 64), 4, 0.1
 batch = pad(encode(classifier.tokenizer, task.texts("train")[:n]))
 answers = task.truth("train")[:n]
-whole = flat_gradient(classifier.model, batch, answers)
-averaged = sum(flat_gradient(classifier.model, *shard) for shard in cut(batch, answers, workers=k)) / k
+whole = mean_gradient(classifier.model, [(batch, answers)])                           # one process
+averaged = mean_gradient(classifier.model, cut(batch, answers, workers=k))            # k workers
 
 # %%
-gap = rate * float((averaged - whole).abs().max())
-article_gap = rate * float((averaged * theory.article_scale(k, rows=n) - whole).abs().max())
-record("repaired-step-off-by, whole model", gap, expected=(0, 1e-6), parameters=len(whole), workers=k, rows=n)
-record("article-step-off-by, whole model", article_gap, parameters=len(whole), workers=k, rows=n)
+gap = rate * largest_gap(averaged, whole)
+scale = theory.article_scale(k, rows=n)
+article_gap = rate * largest_gap((scale * gradient for gradient in averaged), whole)
+parameters = sum(gradient.numel() for gradient in whole)
+record("repaired-step-off-by, whole model", gap, expected=(0, 1e-6), parameters=parameters, workers=k, rows=n)
+record("article-step-off-by, whole model", article_gap, parameters=parameters, workers=k, rows=n)
 assert gap < 1e-6, "the repaired step must be the step of one process on the whole model too"
 
 # %% [markdown]

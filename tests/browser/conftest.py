@@ -22,11 +22,17 @@ SOURCE = Path(__file__).parents[2] / "notebooks" / "source"
 DEMO = Path(__file__).parent / "demo.py"
 CHROMIUM = os.environ.get("LABKIT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 # Chromium 156 is always the new headless mode; the rest keeps it from talking to anyone but the server.
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-default-apps --disable-domain-reliability "
-    "--force-prefers-reduced-motion"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+]
 
 
 def pytest_collection_modifyitems(items):

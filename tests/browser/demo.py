@@ -46,7 +46,7 @@ def measure(params, progress, should_stop):
 
 
 # %%
-panel = Panel(
+Panel(
     view,
     {
         "waves": slider("Number of waves", low=1, high=200, value=10),
@@ -54,4 +54,3 @@ panel = Panel(
     },
     measure=measure,
 )
-panel

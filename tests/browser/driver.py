@@ -14,8 +14,8 @@ CURRENT = "window.jupyterapp?.shell?.currentWidget"
 
 # Times are taken in the page: from the key's own time stamp until the new picture is decoded and drawn.
 WATCH = """
-(number) => {
-  const panel = document.querySelector('.labkit-panel');
+([which, number]) => {
+  const panel = document.querySelectorAll('.labkit-panel')[which];
   const handle = panel.querySelectorAll('.noUi-handle')[number];
   const image = panel.querySelector('img');
   const watch = window.labkitWatch = {times: [], pictures: 0, key: null, last: 0};
@@ -37,6 +37,43 @@ WATCH = """
       }
     });
   }).observe(image, {attributes: true, attributeFilter: ['src']});
+}
+"""
+
+RANGE = """
+([which, number]) => {
+  const handle = document.querySelectorAll('.labkit-panel')[which].querySelectorAll('.noUi-handle')[number];
+  return ['now', 'min', 'max'].map(name => +handle.getAttribute('aria-value' + name));
+}
+"""
+
+# A script presses Stop sooner than the driver could: some measurements are over in half a second.
+STOP = """
+() => new Promise((done, late) => {
+  setTimeout(late, 10000, 'Stop was never enabled');
+  const press = () => {
+    const stop = [...document.querySelectorAll('.labkit-panel button')].find(b => b.innerText.includes('Stop'));
+    if (stop.disabled) return requestAnimationFrame(press);
+    stop.click();
+    done();
+  };
+  press();
+})
+"""
+
+# Cells are laid out as they come into sight, so heights are known only when one has been there.
+SCROLL = """
+async (page) => {
+  const outer = document.querySelector('.jp-WindowedPanel-outer');
+  const rest = () => new Promise(done => setTimeout(done, 400));
+  outer.scrollTop = 0;
+  for (let step = 0; step <= page; step++) {
+    await rest();
+    if (step) outer.scrollTop += outer.clientHeight - 60;
+  }
+  await rest();
+  const last = [...outer.querySelectorAll('.jp-Cell')].at(-1).getBoundingClientRect();
+  return last.bottom <= outer.getBoundingClientRect().bottom;
 }
 """
 
@@ -86,37 +123,34 @@ class Notebook:
         )
 
     def sliders(self):
-        """Count the sliders of the widget."""
-        return self.page.locator(".labkit-panel").first.locator(".noUi-handle").count()
+        """List all sliders as pairs: number of the panel, number of the slider in it."""
+        panels = self.page.locator(".labkit-panel").all()
+        counts = [panel.locator(".noUi-handle").count() for panel in panels]
+        return [(which, number) for which, count in enumerate(counts) for number in range(count)]
 
-    def time_slider(self, number, *, presses):
+    def time_slider(self, slider, *, presses):
         """Press an arrow key again and again; return the sorted times from key to new picture, ms.
 
         At its end a slider cannot move on, so the direction changes after every ten presses.
         """
-        self.page.evaluate(WATCH, number)
-        key = "ArrowRight"
+        self.page.evaluate(WATCH, list(slider))
         for press in range(presses):
             if press % 10 == 0:
-                key = self._free_direction(number, key)
+                key = self._free_direction(slider)
             self.page.evaluate("window.labkitWatch.expect()")
             self.page.keyboard.press(key)
             self.page.evaluate("window.labkitWatch.next()")
             self.page.wait_for_timeout(30)  # fingers are not faster; a second picture would show here
         return sorted(self.page.evaluate("window.labkitWatch.times"))
 
-    def _free_direction(self, number, key):
-        now, low, high = self.page.evaluate(
-            """number => { const h = document.querySelector('.labkit-panel').querySelectorAll('.noUi-handle')[number];
-              return ['now', 'min', 'max'].map(name => +h.getAttribute('aria-value' + name)); }""",
-            number,
-        )
+    def _free_direction(self, slider):
+        now, low, high = self.page.evaluate(RANGE, list(slider))
         return "ArrowRight" if now < (low + high) / 2 else "ArrowLeft"
 
-    def hold_key(self, *, seconds):
+    def hold_key(self, slider, *, seconds):
         """Hold an arrow key down; return how long pictures keep coming after it was let go, ms."""
-        self.page.evaluate(WATCH, 0)
-        key = self._free_direction(0, "ArrowRight")
+        self.page.evaluate(WATCH, list(slider))
+        key = self._free_direction(slider)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.page.keyboard.down(key)  # repeated downs without an up are what a held key sends
@@ -127,29 +161,41 @@ class Notebook:
         assert self.page.evaluate("window.labkitWatch.pictures") > 5
         return max(0.0, self.page.evaluate("window.labkitWatch.last") - released)
 
+    @property
+    def panel(self):
+        """The widget with a Measure button, or else the first."""
+        panels = self.page.locator(".labkit-panel")
+        measuring = panels.filter(has_text="Measure")
+        return (measuring if measuring.count() else panels).first
+
     def readout(self):
         """Read the words under the picture."""
-        return self.page.locator(".labkit-panel [role=status]").first.inner_text()
+        return self.panel.locator("[role=status]").first.inner_text()
 
     def status(self):
         """Read the words beside the progress bar."""
-        words = self.page.locator(".labkit-panel [role=status]")
+        words = self.panel.locator("[role=status]")
         return words.nth(1).inner_text() if words.count() > 1 else ""
 
     def picture(self):
         """Identify the picture on show; it changes with every new one."""
-        return self.page.locator(".labkit-panel img").first.get_attribute("src")
+        return self.panel.locator("img").first.get_attribute("src")
 
     def press(self, label):
         """Press a button of the widget by keyboard."""
-        button = self.page.locator(".labkit-panel button", has_text=label).first
+        button = self.panel.locator("button", has_text=label).first
         button.focus()
         self.page.wait_for_function("button => !button.disabled", arg=button.element_handle())
         self.page.keyboard.press("Enter")
 
+    def stop_at_once(self):
+        """Press Measure, and Stop as soon as it can be pressed."""
+        self.press("Measure")
+        self.page.evaluate(STOP)
+
     def enabled(self, label):
         """Say whether a button of the widget can be pressed."""
-        return self.page.locator(".labkit-panel button", has_text=label).first.is_enabled()
+        return self.panel.locator("button", has_text=label).first.is_enabled()
 
     def wait_for_status(self, *words, seconds=180):
         """Wait until the status begins with or contains one of the words; return it."""
@@ -186,13 +232,15 @@ class Notebook:
         cell.scroll_into_view_if_needed()
         return cell.locator(".jp-OutputArea").inner_text()
 
-    def photograph(self, path):
-        """Keep a picture of the whole notebook, top to bottom."""
-        self.page.evaluate(f"window.jupyterapp.shell.collapseLeft(); {CURRENT}.content.node.scrollTo(0, 0)")
-        wide, tall = 1100, 900
-        for _ in range(3):  # cells are laid out as they come into sight, so the height is known step by step
-            self.page.set_viewport_size({"width": wide, "height": tall})
-            self.page.wait_for_timeout(400)
-            tall = 120 + self.page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollHeight")
-        self.page.screenshot(path=path)
+    def photograph(self, folder, stem):
+        """Keep pictures of the whole notebook, page by page from top to bottom: stem-1.png, stem-2.png, …"""
+        for old in folder.glob(f"{stem}-[0-9].png"):
+            old.unlink()
+        self.page.evaluate("window.jupyterapp.shell.collapseLeft()")
+        self.page.set_viewport_size({"width": 1100, "height": 2000})
+        for number in range(1, 10):
+            at_end = self.page.evaluate(SCROLL, number - 1)
+            self.page.screenshot(path=folder / f"{stem}-{number}.png")
+            if at_end:
+                break
         self.page.set_viewport_size({"width": 1280, "height": 900})

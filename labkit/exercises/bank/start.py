@@ -196,8 +196,7 @@ register(
         title="How much slower, on a busy machine?",
         difficulty=1,
         minutes=5,
-        question="Two variants were timed in turns, one pair a round: give the median over the rounds of "
-        "after/before.",
+        question="Two variants were timed in turns, one pair a round: give the median over the rounds of after/before.",
         reference=slowdown,
         public=(
             Case(args=([4.0, 20.0, 5.0], [6.0, 22.0, 10.0]), note="milliseconds; round 2 met a busy machine"),
@@ -232,8 +231,7 @@ register(
             Misconception(
                 name="difference",
                 answer=lambda before, after: np.median(np.asarray(after) - np.asarray(before)),
-                hint="You give milliseconds: a difference. They change with the machine; "
-                "a ratio travels better.",
+                hint="You give milliseconds: a difference. They change with the machine; a ratio travels better.",
             ),
             Misconception(
                 name="upper of the two middle values",

@@ -141,8 +141,7 @@ register(
         ),
         alternatives=(_from_a_list_of_shapes, _head_by_head),
         hints=(
-            "Go through the model in the order a token does: embeddings and their norm, the layers, the "
-            "pooler.",
+            "Go through the model in the order a token does: embeddings and their norm, the layers, the pooler.",
             "A dense layer from m to n numbers has (m + 1)·n parameters, a norm over h numbers has 2h.",
             "A layer: four dense layers h to h, one h to i, one i to h, two norms. The number of heads is "
             "not needed at all.",

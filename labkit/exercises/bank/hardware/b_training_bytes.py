@@ -92,14 +92,12 @@ register(
             Misconception(
                 name="no gradient",
                 answer=_no_gradient,
-                hint="The optimizer's memory is there. But each weight also has a gradient before it is "
-                "updated.",
+                hint="The optimizer's memory is there. But each weight also has a gradient before it is updated.",
             ),
             Misconception(
                 name="Adam remembers one number",
                 answer=_one_moment,
-                hint="Adam keeps a running mean of the gradient, and something else besides. Look at its "
-                "two betas.",
+                hint="Adam keeps a running mean of the gradient, and something else besides. Look at its two betas.",
             ),
             Misconception(
                 name="Adam always",
@@ -125,10 +123,8 @@ register(
         alternatives=(_by_bytes_each, _by_adding_up),
         hints=(
             "Two sums: what there is once for each parameter, and what there is once for each text.",
-            "A parameter has a weight and a gradient, and what the optimizer remembers: nothing, one, or "
-            "two numbers.",
-            "With Adam that is four numbers a parameter. Add batch times activations, and turn numbers "
-            "into bytes.",
+            "A parameter has a weight and a gradient, and what the optimizer remembers: nothing, one, or two numbers.",
+            "With Adam that is four numbers a parameter. Add batch times activations, and turn numbers into bytes.",
         ),
     )
 )

@@ -98,8 +98,7 @@ register(
             Misconception(
                 name="the wrong side of the ridge",
                 answer=_wrong_side_of_the_ridge,
-                hint="The time is right and its reason is not. The limit that binds is the one that takes "
-                "longer.",
+                hint="The time is right and its reason is not. The limit that binds is the one that takes longer.",
             ),
             Misconception(
                 name="bits for bytes",
@@ -111,8 +110,7 @@ register(
         hints=(
             "How long would the arithmetic take alone? How long the transfer?",
             "Both go on at the same time. When is the whole finished?",
-            "Compare flops / peak with moved / bandwidth: the longer one is the time, and its name is the "
-            "answer.",
+            "Compare flops / peak with moved / bandwidth: the longer one is the time, and its name is the answer.",
         ),
     )
 )

@@ -14,12 +14,12 @@ def magnitude_mask(weight, sparsity):
     return mask.reshape(weight.shape)
 
 
-def by_ranks(weight, sparsity):
+def _by_ranks(weight, sparsity):
     ranks = np.abs(weight).ravel().argsort().argsort().reshape(weight.shape)
     return ranks >= round(sparsity * weight.size)
 
 
-def by_topk(weight, sparsity):
+def _by_topk(weight, sparsity):
     import torch
 
     size = torch.as_tensor(weight).abs().flatten()
@@ -28,24 +28,24 @@ def by_topk(weight, sparsity):
     return mask.view(weight.shape)
 
 
-def keeps_the_small(weight, sparsity):
+def _keeps_the_small(weight, sparsity):
     return ~magnitude_mask(weight, 1 - sparsity)
 
 
-def ignores_size(weight, sparsity):
+def _ignores_size(weight, sparsity):
     ranks = weight.ravel().argsort().argsort().reshape(weight.shape)
     return ranks >= round(sparsity * weight.size)
 
 
-def sparsity_as_share_kept(weight, sparsity):
+def _sparsity_as_share_kept(weight, sparsity):
     return magnitude_mask(weight, 1 - sparsity)
 
 
-def sparsity_as_threshold(weight, sparsity):
+def _sparsity_as_threshold(weight, sparsity):
     return np.abs(weight) > sparsity
 
 
-def row_by_row(weight, sparsity):
+def _row_by_row(weight, sparsity):
     rows = np.atleast_2d(weight)
     return np.stack([magnitude_mask(row, sparsity) for row in rows]).reshape(weight.shape)
 
@@ -75,34 +75,34 @@ register(
         misconceptions=(
             Misconception(
                 name="keeps the small ones",
-                answer=keeps_the_small,
+                answer=_keeps_the_small,
                 hint="Your mask is True for the smallest weights: the article's listing does this too. Which side of "
                 "the order should stay?",
             ),
             Misconception(
                 name="compares signed values",
-                answer=ignores_size,
+                answer=_ignores_size,
                 hint="You sort the weights with their signs, so −0.44 counts as the smallest. What says how much a "
                 "weight can do, its value or its size?",
             ),
             Misconception(
                 name="takes sparsity as the share that stays",
-                answer=sparsity_as_share_kept,
+                answer=_sparsity_as_share_kept,
                 hint="Sparsity is the share of zeros. At 0.2, how many of five weights should go?",
             ),
             Misconception(
                 name="takes sparsity as a threshold",
-                answer=sparsity_as_threshold,
+                answer=_sparsity_as_threshold,
                 hint="You compare sizes with the sparsity itself. It is a share of the weights, not a size: first "
                 "find out how many weights it stands for.",
             ),
             Misconception(
                 name="prunes every row by the same share",
-                answer=row_by_row,
+                answer=_row_by_row,
                 hint="You take the same share from every row. The question asks for the smallest of the whole array.",
             ),
         ),
-        alternatives=(by_ranks, by_topk),
+        alternatives=(_by_ranks, _by_topk),
         hints=(
             "How many weights have to go? Write that number down first.",
             "np.argsort of the sizes lists the positions from the smallest to the largest.",

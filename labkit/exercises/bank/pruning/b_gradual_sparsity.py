@@ -11,12 +11,12 @@ def gradual_sparsity(step, steps, target):
     return target * (1 - (1 - moment) ** 3)
 
 
-def expanded(step, steps, target):
+def _expanded(step, steps, target):
     t = np.clip(step / steps / 0.7, 0, 1)
     return target * (3 * t - 3 * t**2 + t**3)
 
 
-def by_cases(step, steps, target):
+def _by_cases(step, steps, target):
     end = 0.7 * steps
     if step >= end:
         return target
@@ -24,19 +24,19 @@ def by_cases(step, steps, target):
     return target - target * left * left * left
 
 
-def linear(step, steps, target):
+def _linear(step, steps, target):
     return target * min(step / (0.7 * steps), 1.0)
 
 
-def slow_first(step, steps, target):
+def _slow_first(step, steps, target):
     return target * min(step / (0.7 * steps), 1.0) ** 3
 
 
-def never_stops(step, steps, target):
+def _never_stops(step, steps, target):
     return target * (1 - (1 - step / (0.7 * steps)) ** 3)
 
 
-def until_the_last_step(step, steps, target):
+def _until_the_last_step(step, steps, target):
     return target * (1 - (1 - step / steps) ** 3)
 
 
@@ -66,28 +66,28 @@ register(
         misconceptions=(
             Misconception(
                 name="a straight line",
-                answer=linear,
+                answer=_linear,
                 hint="You climb at the same pace all the time. Early on there is much to spare: look at the cube.",
             ),
             Misconception(
                 name="slow first, fast at the end",
-                answer=slow_first,
+                answer=_slow_first,
                 hint="Your curve starts flat and ends steep. It takes the most weights when the fewest are left; "
                 "which quantity should be cubed, what is done or what is still to do?",
             ),
             Misconception(
                 name="goes on after the end",
-                answer=never_stops,
+                answer=_never_stops,
                 hint="After 70 % of the steps your sparsity moves beyond the target. What should the moment be then?",
             ),
             Misconception(
                 name="prunes until the last step",
-                answer=until_the_last_step,
+                answer=_until_the_last_step,
                 hint="Your last weights go in the last step, and nothing can make up for them any more. Reach the "
                 "target at 70 % of the steps.",
             ),
         ),
-        alternatives=(expanded, by_cases),
+        alternatives=(_expanded, _by_cases),
         hints=(
             "First a number that runs from 0 to 1 while 70 % of the steps go by, and then stays at 1.",
             "What is still to do at that moment is 1 minus that number. Cube it.",

@@ -10,11 +10,11 @@ def masked_step(weight, gradient, mask, learning_rate):
     return np.where(mask, weight - learning_rate * gradient, 0.0)
 
 
-def by_product(weight, gradient, mask, learning_rate):
+def _by_product(weight, gradient, mask, learning_rate):
     return (weight - learning_rate * gradient) * mask
 
 
-def by_loop(weight, gradient, mask, learning_rate):
+def _by_loop(weight, gradient, mask, learning_rate):
     new = np.zeros(np.shape(weight))
     for position in np.ndindex(new.shape):
         if mask[position]:
@@ -22,23 +22,23 @@ def by_loop(weight, gradient, mask, learning_rate):
     return new
 
 
-def without_mask(weight, gradient, mask, learning_rate):
+def _without_mask(weight, gradient, mask, learning_rate):
     return weight - learning_rate * gradient
 
 
-def masks_before_the_step(weight, gradient, mask, learning_rate):
+def _masks_before_the_step(weight, gradient, mask, learning_rate):
     return weight * mask - learning_rate * gradient
 
 
-def masks_the_gradient_only(weight, gradient, mask, learning_rate):
+def _masks_the_gradient_only(weight, gradient, mask, learning_rate):
     return weight - learning_rate * gradient * mask
 
 
-def mask_upside_down(weight, gradient, mask, learning_rate):
+def _mask_upside_down(weight, gradient, mask, learning_rate):
     return np.where(mask, 0.0, weight - learning_rate * gradient)
 
 
-def uphill(weight, gradient, mask, learning_rate):
+def _uphill(weight, gradient, mask, learning_rate):
     return np.where(mask, weight + learning_rate * gradient, 0.0)
 
 
@@ -72,34 +72,34 @@ register(
         misconceptions=(
             Misconception(
                 name="trains the zeros back",
-                answer=without_mask,
+                answer=_without_mask,
                 hint="Nothing in your step knows the mask, so a pruned weight moves away from zero at once. The "
                 "article's training loop does the same.",
             ),
             Misconception(
                 name="masks before the step",
-                answer=masks_before_the_step,
+                answer=_masks_before_the_step,
                 hint="You mask the weight and then take the whole step, so the step itself brings it back. What "
                 "comes last?",
             ),
             Misconception(
                 name="masks the gradient only",
-                answer=masks_the_gradient_only,
+                answer=_masks_the_gradient_only,
                 hint="With a masked gradient a zero stays zero, but a weight that is not zero yet stays what it was. "
                 "See the second case.",
             ),
             Misconception(
                 name="mask upside down",
-                answer=mask_upside_down,
+                answer=_mask_upside_down,
                 hint="You kept what should go. In this lesson True means that the weight stays.",
             ),
             Misconception(
                 name="steps uphill",
-                answer=uphill,
+                answer=_uphill,
                 hint="Your mask is right, but you add the gradient: that makes the loss larger.",
             ),
         ),
-        alternatives=(by_product, by_loop),
+        alternatives=(_by_product, _by_loop),
         hints=(
             "Write the plain step first: the weight minus the learning rate times the gradient.",
             "Which of the two comes last, the step or the mask?",

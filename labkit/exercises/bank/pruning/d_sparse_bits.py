@@ -16,42 +16,42 @@ def sparse_bits(n, s, value_bits=32):
     return pattern + value_bits * n * (1 - s)
 
 
-def by_numpy(n, s, value_bits=32):
+def _by_numpy(n, s, value_bits=32):
     shares = np.array([s, 1 - s])
     logs = np.log2(np.where(shares > 0, shares, 1.0))
     return n * (-(shares * logs).sum() + value_bits * (1 - s))
 
 
-def by_special_case(n, s, value_bits=32):
+def _by_special_case(n, s, value_bits=32):
     if s in (0, 1):
         return float(value_bits * n * (1 - s))
     return n * (s * math.log(1 / s, 2) + (1 - s) * math.log(1 / (1 - s), 2)) + value_bits * n * (1 - s)
 
 
-def pattern_is_free(n, s, value_bits=32):
+def _pattern_is_free(n, s, value_bits=32):
     return value_bits * n * (1 - s)
 
 
-def one_bit_a_weight(n, s, value_bits=32):
+def _one_bit_a_weight(n, s, value_bits=32):
     return n + value_bits * n * (1 - s)
 
 
-def natural_logarithm(n, s, value_bits=32):
+def _natural_logarithm(n, s, value_bits=32):
     pattern = -sum(n * share * math.log(share) for share in (s, 1 - s) if share > 0)
     return pattern + value_bits * n * (1 - s)
 
 
-def nan_at_the_ends(n, s, value_bits=32):
+def _nan_at_the_ends(n, s, value_bits=32):
     with np.errstate(all="ignore"):
         s = np.float64(s)
         return float(n * (-s * np.log2(s) - (1 - s) * np.log2(1 - s)) + value_bits * n * (1 - s))
 
 
-def stores_all_values(n, s, value_bits=32):
+def _stores_all_values(n, s, value_bits=32):
     return sparse_bits(n, s, 0) + value_bits * n
 
 
-def index_for_each_value(n, s, value_bits=32):
+def _index_for_each_value(n, s, value_bits=32):
     return n * (1 - s) * (value_bits + 32)
 
 
@@ -79,37 +79,37 @@ register(
         misconceptions=(
             Misconception(
                 name="the pattern costs nothing",
-                answer=pattern_is_free,
+                answer=_pattern_is_free,
                 hint="You count the values only. Whoever reads them has to know where they belong.",
             ),
             Misconception(
                 name="one bit a weight at any sparsity",
-                answer=one_bit_a_weight,
+                answer=_one_bit_a_weight,
                 hint="One bit a weight is right at one half only. What happens to a file that is all zeros?",
             ),
             Misconception(
                 name="natural logarithm",
-                answer=natural_logarithm,
+                answer=_natural_logarithm,
                 hint="Your pattern is 0.69 times too small: that is the natural logarithm. Bits need base 2.",
             ),
             Misconception(
                 name="NaN at both ends",
-                answer=nan_at_the_ends,
+                answer=_nan_at_the_ends,
                 hint="At sparsity 0 or 1 you compute 0 · log 0. What does something cost that never happens?",
             ),
             Misconception(
                 name="stores the zeros as values too",
-                answer=stores_all_values,
+                answer=_stores_all_values,
                 hint="You store a value for every weight. Which of them does the pattern already tell?",
             ),
             Misconception(
                 name="one 32-bit index a value",
-                answer=index_for_each_value,
+                answer=_index_for_each_value,
                 hint="You store the position of each value as a 32-bit number. A pattern of zeros and ones is known "
                 "with less: at most one bit a weight.",
             ),
         ),
-        alternatives=(by_numpy, by_special_case),
+        alternatives=(_by_numpy, _by_special_case),
         hints=(
             "Two parts: the pattern, for all n weights, and the values, for those that are not zero.",
             "The pattern costs n · H(s) bits, with logarithms to base 2.",

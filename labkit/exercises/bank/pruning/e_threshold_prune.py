@@ -16,11 +16,11 @@ def threshold_prune(weights, threshold):
     return pruned
 
 
-def by_comprehension(weights, threshold):
+def _by_comprehension(weights, threshold):
     return {n: w * (abs(w) >= threshold) if w.ndim > 1 else w.copy() for n, w in weights.items()}
 
 
-def by_assignment(weights, threshold):
+def _by_assignment(weights, threshold):
     pruned = {name: np.array(weight) for name, weight in weights.items()}
     for weight in pruned.values():
         if len(weight.shape) == 2:
@@ -28,26 +28,26 @@ def by_assignment(weights, threshold):
     return pruned
 
 
-def keeps_tensors_of_small_norm(weights, threshold):
+def _keeps_tensors_of_small_norm(weights, threshold):
     return {name: weight for name, weight in weights.items() if np.linalg.norm(weight) < threshold}
 
 
-def zeroes_tensors_of_small_norm(weights, threshold):
+def _zeroes_tensors_of_small_norm(weights, threshold):
     return {
         name: weight if weight.ndim < 2 or np.linalg.norm(weight) >= threshold else np.zeros_like(weight)
         for name, weight in weights.items()
     }
 
 
-def zeroes_the_large(weights, threshold):
+def _zeroes_the_large(weights, threshold):
     return {n: np.where(np.abs(w) < threshold, w, 0.0) if w.ndim == 2 else w for n, w in weights.items()}
 
 
-def prunes_biases_too(weights, threshold):
+def _prunes_biases_too(weights, threshold):
     return {name: np.where(np.abs(weight) < threshold, 0.0, weight) for name, weight in weights.items()}
 
 
-def compares_signed_values(weights, threshold):
+def _compares_signed_values(weights, threshold):
     return {n: np.where(w < threshold, 0.0, w) if w.ndim == 2 else w for n, w in weights.items()}
 
 
@@ -81,34 +81,34 @@ register(
         misconceptions=(
             Misconception(
                 name="keeps whole tensors of small norm",
-                answer=keeps_tensors_of_small_norm,
+                answer=_keeps_tensors_of_small_norm,
                 hint="You kept the tensors whose norm is *below* the threshold and dropped all others: this is what "
                 "the article's listing does, and hardly anything of BERT is left. Look at single weights.",
             ),
             Misconception(
                 name="judges a whole tensor by its norm",
-                answer=zeroes_tensors_of_small_norm,
+                answer=_zeroes_tensors_of_small_norm,
                 hint="A norm grows with the number of weights, so a large matrix of tiny weights passes and a small "
                 "one goes as a whole. Compare each weight with the threshold.",
             ),
             Misconception(
                 name="zeroes the large ones",
-                answer=zeroes_the_large,
+                answer=_zeroes_the_large,
                 hint="Each weight is judged by itself, as it should be, but it is the large ones that you removed.",
             ),
             Misconception(
                 name="prunes biases and LayerNorm",
-                answer=prunes_biases_too,
+                answer=_prunes_biases_too,
                 hint="You pruned the vectors too. A bias or a LayerNorm weight stands for a whole row: leave what is "
                 "not a matrix as it is.",
             ),
             Misconception(
                 name="compares signed values",
-                answer=compares_signed_values,
+                answer=_compares_signed_values,
                 hint="All your negative weights are gone. Compare the size of a weight, not its value.",
             ),
         ),
-        alternatives=(by_comprehension, by_assignment),
+        alternatives=(_by_comprehension, _by_assignment),
         hints=(
             "Go through the dictionary name by name, and give back a dictionary with the same names.",
             "`weight.ndim == 2` tells a matrix from a bias.",

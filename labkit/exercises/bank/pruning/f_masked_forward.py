@@ -37,7 +37,7 @@ def _block_class():
     return Block
 
 
-def block(up, down):
+def _block(up, down):
     """Make the little model with these two weight matrices."""
     return _block_class()(up, down)
 
@@ -53,7 +53,7 @@ def masked_forward(model, masks, x):
         return pruned(x)
 
 
-def by_functional_call(model, masks, x):
+def _by_functional_call(model, masks, x):
     import torch
 
     weights = {name: weight * masks.get(name, 1) for name, weight in model.named_parameters()}
@@ -61,7 +61,7 @@ def by_functional_call(model, masks, x):
         return torch.func.functional_call(model, weights, (x,))
 
 
-def by_state_dict(model, masks, x):
+def _by_state_dict(model, masks, x):
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     for name in masks:
         state[name] = state[name] * masks[name]
@@ -70,7 +70,7 @@ def by_state_dict(model, masks, x):
     return pruned(x).detach()
 
 
-def runs_layers_in_a_row(model, masks, x):
+def _runs_layers_in_a_row(model, masks, x):
     import torch
 
     pruned = copy.deepcopy(model)
@@ -83,7 +83,7 @@ def runs_layers_in_a_row(model, masks, x):
         return x
 
 
-def attribute_with_dots(model, masks, x):
+def _attribute_with_dots(model, masks, x):
     import torch
 
     pruned = copy.deepcopy(model)
@@ -93,7 +93,7 @@ def attribute_with_dots(model, masks, x):
         return pruned(x)
 
 
-def add_module_with_parameter(model, masks, x):
+def _add_module_with_parameter(model, masks, x):
     import torch
 
     pruned = torch.nn.Sequential()
@@ -102,7 +102,7 @@ def add_module_with_parameter(model, masks, x):
     return pruned(x)
 
 
-def masks_the_input(model, masks, x):
+def _masks_the_input(model, masks, x):
     import torch
 
     with torch.no_grad():
@@ -117,14 +117,14 @@ def _case(rng, note=""):
         "inner.up.weight": torch.as_tensor(rng.random((3, 2)) < 0.5),
         "inner.down.weight": torch.as_tensor(rng.random((2, 3)) < 0.5),
     }
-    return Case(args=(block(up, down), masks, torch.as_tensor(rng.normal(size=(4, 2)).astype(np.float32))), note=note)
+    return Case(args=(_block(up, down), masks, torch.as_tensor(rng.normal(size=(4, 2)).astype(np.float32))), note=note)
 
 
 def _public():
     import torch
 
     mask = torch.tensor([[True, False], [False, False], [False, True]])
-    model = block([[1.0, 0], [0, 1], [1, 1]], [[1.0, 0, 0], [0, 1, 0]])
+    model = _block([[1.0, 0], [0, 1], [1, 1]], [[1.0, 0, 0], [0, 1, 0]])
     return (Case(args=(model, {"inner.up.weight": mask}, torch.tensor([[1.0, 2.0]])), note="one mask, one text"),)
 
 
@@ -142,29 +142,29 @@ register(
         misconceptions=(
             Misconception(
                 name="adds parameters as modules",
-                answer=add_module_with_parameter,
+                answer=_add_module_with_parameter,
                 hint="`add_module` takes modules, and a Parameter is none; nor may a module's name hold a dot. The "
                 "article's listing fails at this line. The parameters already have a place: inside the model.",
             ),
             Misconception(
                 name="strings the layers in a row",
-                answer=runs_layers_in_a_row,
+                answer=_runs_layers_in_a_row,
                 hint="You run the layers one after another. The model's own forward does more than that: here an "
                 "activation and a shortcut, in BERT attention. Call the model itself.",
             ),
             Misconception(
                 name="sets an attribute with dots in its name",
-                answer=attribute_with_dots,
+                answer=_attribute_with_dots,
                 hint="`setattr(model, 'inner.up.weight', …)` makes a new attribute with dots in its name, and nobody "
                 "reads it. The parameter sits two modules deeper.",
             ),
             Misconception(
                 name="masks the input instead",
-                answer=masks_the_input,
+                answer=_masks_the_input,
                 hint="You changed x. The masks belong to the weights whose names they carry.",
             ),
         ),
-        alternatives=(by_functional_call, by_state_dict),
+        alternatives=(_by_functional_call, _by_state_dict),
         hints=(
             "Work on a copy: copy.deepcopy(model).",
             "model.get_parameter('inner.up.weight') finds a parameter by its full name.",

@@ -13,28 +13,28 @@ def frozen_bytes(parameters, frozen):
     return training, inference
 
 
-def by_two_groups(parameters, frozen):
+def _by_two_groups(parameters, frozen):
     return 16 * (parameters - frozen) + 4 * frozen, 4 * parameters
 
 
-def by_array(parameters, frozen):
+def _by_array(parameters, frozen):
     per_parameter = np.array([4, 4, 4, 4])  # weight, gradient, two moments
     return int(per_parameter.sum() * parameters - per_parameter[1:].sum() * frozen), int(per_parameter[0] * parameters)
 
 
-def frozen_is_removed(parameters, frozen):
+def _frozen_is_removed(parameters, frozen):
     return 16 * (parameters - frozen), 4 * (parameters - frozen)
 
 
-def smaller_at_inference_too(parameters, frozen):
+def _smaller_at_inference_too(parameters, frozen):
     return 16 * (parameters - frozen) + 4 * frozen, 4 * (parameters - frozen)
 
 
-def freezing_saves_nothing(parameters, frozen):
+def _freezing_saves_nothing(parameters, frozen):
     return 16 * parameters, 4 * parameters
 
 
-def saves_the_gradient_only(parameters, frozen):
+def _saves_the_gradient_only(parameters, frozen):
     return 16 * parameters - 4 * frozen, 4 * parameters
 
 
@@ -59,27 +59,27 @@ register(
         misconceptions=(
             Misconception(
                 name="frozen counts as removed",
-                answer=frozen_is_removed,
+                answer=_frozen_is_removed,
                 hint="You count nothing at all for a frozen parameter. It still takes part in every forward pass, so "
                 "its value has to be somewhere.",
             ),
             Misconception(
                 name="smaller at inference too",
-                answer=smaller_at_inference_too,
+                answer=_smaller_at_inference_too,
                 hint="Training is right. But when you predict, nothing is trained anyway: what is left to save?",
             ),
             Misconception(
                 name="freezing saves nothing",
-                answer=freezing_saves_nothing,
+                answer=_freezing_saves_nothing,
                 hint="A frozen parameter needs no gradient and no moments. Which of its 16 bytes are left?",
             ),
             Misconception(
                 name="saves the gradient only",
-                answer=saves_the_gradient_only,
+                answer=_saves_the_gradient_only,
                 hint="You saved the gradient. Adam also keeps two moments for each parameter that it moves.",
             ),
         ),
-        alternatives=(by_two_groups, by_array),
+        alternatives=(_by_two_groups, _by_array),
         hints=(
             "In training, a parameter that moves has a weight, a gradient and two moments, 4 bytes each.",
             "Which of these does a frozen parameter need?",

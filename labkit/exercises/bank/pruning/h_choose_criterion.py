@@ -11,7 +11,7 @@ def choose_criterion(validation, test):
     return best, float(test[best].mean())  # report on another
 
 
-def by_loop(validation, test):
+def _by_loop(validation, test):
     best, best_score = 0, -1.0
     for candidate in range(len(validation)):
         score = sum(validation[candidate]) / len(validation[candidate])
@@ -20,27 +20,27 @@ def by_loop(validation, test):
     return best, sum(test[best]) / len(test[best])
 
 
-def by_sorting(validation, test):
+def _by_sorting(validation, test):
     order = sorted(range(len(validation)), key=lambda row: np.mean(validation[row]), reverse=True)
     return order[0], np.mean(test, axis=1)[order[0]]
 
 
-def chooses_on_the_test_rows(validation, test):
+def _chooses_on_the_test_rows(validation, test):
     best = int(np.argmax(test.mean(axis=1)))
     return best, float(test[best].mean())
 
 
-def reports_the_validation_score(validation, test):
+def _reports_the_validation_score(validation, test):
     best = int(np.argmax(validation.mean(axis=1)))
     return best, float(validation[best].mean())
 
 
-def best_single_fold(validation, test):
+def _best_single_fold(validation, test):
     best = int(np.argmax(validation.max(axis=1)))
     return best, float(test[best].mean())
 
 
-def reports_the_best_fold(validation, test):
+def _reports_the_best_fold(validation, test):
     best = int(np.argmax(validation.mean(axis=1)))
     return best, float(test[best].max())
 
@@ -69,27 +69,27 @@ register(
         misconceptions=(
             Misconception(
                 name="chooses on the test rows",
-                answer=chooses_on_the_test_rows,
+                answer=_chooses_on_the_test_rows,
                 hint="You looked at the test rows to choose. Of several equal candidates the luckiest wins, and its "
                 "score is then too good: those rows can no longer tell you what the choice is worth.",
             ),
             Misconception(
                 name="reports the validation score",
-                answer=reports_the_validation_score,
+                answer=_reports_the_validation_score,
                 hint="The choice is right, but you report the score that made it win. Which rows had no part in it?",
             ),
             Misconception(
                 name="trusts the best single fold",
-                answer=best_single_fold,
+                answer=_best_single_fold,
                 hint="You chose by the best of the folds. One fold has a lucky split; what do all folds say together?",
             ),
             Misconception(
                 name="reports the best fold",
-                answer=reports_the_best_fold,
+                answer=_reports_the_best_fold,
                 hint="The choice is right, but you report its best fold only.",
             ),
         ),
-        alternatives=(by_loop, by_sorting),
+        alternatives=(_by_loop, _by_sorting),
         hints=(
             "One row a candidate, one column a fold. Which of the two arrays may you choose with?",
             "The mean over the folds judges a candidate.",

@@ -100,8 +100,7 @@ register(
             Misconception(
                 name="2**bits steps",
                 answer=lambda x, bits: _affine(x, bits, steps=2**bits),
-                hint="You divide the range into 2**bits steps. How many gaps are there between 2**bits "
-                "points?",
+                hint="You divide the range into 2**bits steps. How many gaps are there between 2**bits points?",
             ),
             Misconception(
                 name="zero is left out of the range",
@@ -133,8 +132,7 @@ register(
             "Draw the number line: the ends of the range, and 2**bits points spread evenly over it.",
             "The scale is the range over the number of gaps. The zero point is how many steps zero lies "
             "above the lower end, made whole.",
-            "Going there: divide by the scale, round, add z, clip. Coming back: the same steps undone, last "
-            "first.",
+            "Going there: divide by the scale, round, add z, clip. Coming back: the same steps undone, last first.",
         ),
     )
 )

@@ -73,9 +73,7 @@ register(
             ),
             Misconception(
                 name="divides by the rows",
-                answer=lambda theta, gradients, learning_rate, rows: _step(
-                    theta, gradients, learning_rate / rows
-                ),
+                answer=lambda theta, gradients, learning_rate, rows: _step(theta, gradients, learning_rate / rows),
                 hint="You divide by N. Each gradient was divided by its shard's rows already, so the rows "
                 "are now counted twice.",
             ),

@@ -91,9 +91,7 @@ register(
             ),
             Misconception(
                 name="forgets the sign",
-                answer=lambda theta, keep: _keep_mask(
-                    theta, np.argsort(-np.asarray(theta), kind="stable"), keep
-                ),
+                answer=lambda theta, keep: _keep_mask(theta, np.argsort(-np.asarray(theta), kind="stable"), keep),
                 hint="You rank by value, so large negative weights go first. How far from zero is −1.2?",
             ),
             Misconception(

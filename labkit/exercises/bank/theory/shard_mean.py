@@ -55,9 +55,7 @@ register(
         reference=shard_mean,
         public=(
             Case(args=([2.0, 10.0], [3, 1]), note="losses 1, 2, 3 and 10"),
-            Case(
-                args=(np.array([[1.0, 0.0], [4.0, 8.0]]), [2, 1]), note="two gradients with two numbers each"
-            ),
+            Case(args=(np.array([[1.0, 0.0], [4.0, 8.0]]), [2, 1]), note="two gradients with two numbers each"),
         ),
         hidden=_shard_mean_cases,
         misconceptions=(
@@ -87,9 +85,7 @@ register(
             ),
             Misconception(
                 name="small shards count most",
-                answer=lambda means, sizes: (
-                    _weighted_sum(means, 1 / np.asarray(sizes)) / np.sum(1 / np.asarray(sizes))
-                ),
+                answer=lambda means, sizes: _weighted_sum(means, 1 / np.asarray(sizes)) / np.sum(1 / np.asarray(sizes)),
                 hint="You weight by one over the size, so a shard with one row counts most. "
                 "It should be the other way round.",
             ),

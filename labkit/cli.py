@@ -19,10 +19,6 @@ class _Group(TyperGroup):
     """Shows an error that the reader can mend as its message alone."""
 
     def invoke(self, ctx):
-        # Whoever ends us, or closes the terminal, should leave nothing running: the same as Ctrl-C.
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), _stop)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stopped:
@@ -171,4 +167,8 @@ def clear():
 
 def main():
     """Run the command line."""
+    # Whoever ends us, or closes the terminal, leaves nothing running: it is the same as Ctrl-C.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _stop)
     app()

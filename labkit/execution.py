@@ -54,7 +54,7 @@ class _HereManager(AsyncKernelManager):
     started, environment = (), {}
 
     def __init__(self, **settings):
-        # Encrypted, so that the kernel has nothing to warn of on every start.
+        # Encrypted: on a machine with many users, a lesson's text and outputs are nobody else's.
         super().__init__(kernel_spec_manager=_HereSpecs(), transport_encryption="auto", **settings)
         self.started.append(self)
 
@@ -87,6 +87,8 @@ def execute(source, *, target, folder, parameters, environment=None, on_cell=Non
                 progress_bar=False,
                 kernel_name="python3",
                 kernel_manager_class=Kernel,
+                # A kernel that is shut down may log that it was interrupted: nothing to tell a reader.
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
                 resources={"metadata": {"path": str(folder)}},
                 on_cell_start=begin,
             )

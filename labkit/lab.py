@@ -3,6 +3,7 @@
 import os
 import secrets
 import shlex
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from labkit.lessons import ROOT
 __all__ = ["command", "has_browser", "start"]
 
 FIRST = "notebooks/00_start_here.ipynb"
-SECONDS_TO_START = 90
+SECONDS_TO_START = 180
 
 
 def command(more=""):
@@ -25,7 +26,8 @@ def command(more=""):
     """
     words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", "--no-browser"]
     # Warnings only: the address would be lost in the server's log. And no request to any server for news.
-    words += ["--ServerApp.log_level=WARN", "--LabApp.news_url=None"]
+    words += ["--Application.log_level=WARN", "--LabApp.news_url=None"]
+    words.append("--LabApp.extension_manager=readonly")
     words.append("--KernelManager.transport_encryption=auto")
     words.append("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -76,10 +78,19 @@ def _address(server):
         if server.poll() is not None:
             raise _did_not_start(f"status {server.returncode}")
         for found in list_running_servers():
-            if found["pid"] == server.pid:
+            if found["pid"] == server.pid and _answers(found["hostname"], found["port"]):
                 return f"{found['url']}lab/tree/{FIRST}?token={found['token']}"
         time.sleep(0.2)
     raise _did_not_start(f"nothing after {SECONDS_TO_START} seconds")
+
+
+def _answers(host, port):
+    """True where somebody listens; the server writes down its address a moment before it does."""
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def _did_not_start(received):

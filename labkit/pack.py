@@ -4,6 +4,7 @@ import hashlib
 import json
 import lzma
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +42,14 @@ def save(classifier, path, *, policy=()):
     header = {
         "version": VERSION, "labels": classifier.labels, "config": classifier.model.config.to_dict(),
         "policy": list(policy), "tensors": tensors,
-        "sha256": {name: _sha256(stream) for name, stream in streams.items()},
+        "sha256": {name: _checksum(stream) for name, stream in streams.items()},
     }  # fmt: skip
     text = json.dumps(header, sort_keys=True)
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:
-        save_file(streams, part, metadata={HEADER: text, "sha256": _sha256(text.encode())})
+        # One entry, since safetensors writes several in any order, and the same model should give the same bytes.
+        save_file(streams, part, metadata={HEADER: f"{_sha256(text.encode())} {text}"})
         part.replace(path)
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
@@ -60,21 +62,19 @@ def load(path):
 
     Raises PackError for a file that is missing, truncated, changed, or from another version.
     """
-    header, streams = _read(path)
-    # The model is built without memory first: its weights come from the file, not from a random start.
-    with torch.device("meta"):
-        model = BertForSequenceClassification(BertConfig.from_dict(header["config"]))
-    state, encodings = {}, {}
-    for name, entry in header["tensors"].items():
-        state[name], code = _restore(name, entry, streams)
-        if code is not None:
-            encodings[name] = code
-    try:
+    with _making_sense(path):
+        header, streams = _read(path)
+        # The model is built without memory first: its weights come from the file, not from a random start.
+        with torch.device("meta"):
+            model = BertForSequenceClassification(BertConfig.from_dict(header["config"]))
+        state, encodings = {}, {}
+        for name, entry in header["tensors"].items():
+            state[name], code = _restore(name, entry, streams)
+            if code is not None:
+                encodings[name] = code
         model.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        raise PackError("the weights of its own architecture", received=str(error)[:200], do=DAMAGED) from error
-    _fill_buffers(model)
-    return Classifier(model, _tokenizer(streams["tokenizer"]), header["labels"], encodings=encodings)
+        _fill_buffers(model)
+        return Classifier(model, _tokenizer(streams["tokenizer"]), header["labels"], encodings=encodings)
 
 
 def inspect(path):
@@ -83,14 +83,27 @@ def inspect(path):
     The keys are `name`, `stored` (dense, sparse, integers, lzma, json), `bytes`, `values` and `bits_per_value`.
     The bytes add up to the size of the file.
     """
-    header, streams = _read(path)
     rows = []
-    for name, entry in header["tensors"].items():
-        size = sum(streams[f"{name}/{suffix}"].nbytes for suffix in entry["streams"])
-        rows.append(_row(name, entry["stored"], size, int(np.prod(entry["shape"]))))
+    with _making_sense(path):
+        header, streams = _read(path)
+        for name, entry in header["tensors"].items():
+            size = sum(streams[f"{name}/{suffix}"].nbytes for suffix in entry["streams"])
+            rows.append(_row(name, entry["stored"], size, int(np.prod(entry["shape"]))))
     rows.append(_row("tokenizer", "lzma", streams["tokenizer"].nbytes, 0))
     rows.append(_row("header", "json", Path(path).stat().st_size - sum(row["bytes"] for row in rows), 0))
     return sorted(rows, key=lambda row: -row["bytes"])
+
+
+@contextmanager
+def _making_sense(path):
+    try:
+        yield
+    except (PackError, MemoryError):
+        raise
+    except Exception as error:  # a header that makes no sense can fail anywhere
+        raise PackError(
+            f"a packed file at {Path(path).name}", received=f"{type(error).__name__}: {str(error)[:200]}", do=DAMAGED
+        ) from error
 
 
 def _row(name, stored, size, values):
@@ -144,20 +157,27 @@ def _read(path):
     path = Path(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            text = metadata.get(HEADER, "")
-            if not text or _sha256(text.encode()) != metadata.get("sha256"):
+            digest, _, text = (file.metadata() or {}).get(HEADER, "").partition(" ")
+            if _sha256(text.encode()) != digest:
                 raise PackError("a packed file with an intact header", received=path.name, do=DAMAGED)
             header = json.loads(text)
             if header["version"] != VERSION:
                 raise PackError(f"version {VERSION}", received=f"version {header['version']}", do="Update labkit.")
             streams = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
-    except (OSError, SafetensorError, UnicodeDecodeError) as error:
-        raise PackError(f"a packed file at {path.name}", received=str(error), do=DAMAGED) from error
-    wrong = [name for name, digest in header["sha256"].items() if _sha256(streams.get(name, b"")) != digest]
-    if wrong or set(streams) != set(header["sha256"]):
+    except FileNotFoundError:
+        raise PackError(f"a packed file at {path.name}", received="no such file", do="Check the path.") from None
+    wrong = sorted(
+        name for name in {*streams, *header["sha256"]}
+        if name not in streams or _checksum(streams[name]) != header["sha256"].get(name)
+    )  # fmt: skip
+    if wrong:
         raise PackError("streams with the checksums of the header", received=f"others in {wrong[:3]}", do=DAMAGED)
     return header, streams
+
+
+def _checksum(array):
+    # Of the type and the shape too: the same bytes read as integers are other numbers.
+    return _sha256(f"{array.dtype.str} {array.shape} ".encode() + array.tobytes())
 
 
 def _sha256(data):

@@ -15,7 +15,7 @@ from labkit.training import fit
 
 __all__ = ["Policy"]
 
-CODE = ("labkit.policy", "labkit.training", "labkit.batches", "labkit.steps.base", "labkit.pack", "labkit.coding")
+CODE = ("labkit.policy", "labkit.training", "labkit.batches", "labkit.steps.base")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Policy:
         modules = [type(step).__module__ for step in self.steps]
         return {
             "what": "policy", "policy": [step.to_dict() for step in self.steps], "teacher": teacher.fingerprint,
-            "task": task.fingerprint, "seed": seed, "code": code_version(*CODE, *modules),
+            "task": task.fingerprint, "seed": seed, "code": code_version(*CODE, *modules), "format": pack.VERSION,
         }  # fmt: skip
 
     def _train(self, student, teacher, task, *, seed, checkpoint, callbacks, progress):

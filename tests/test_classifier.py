@@ -31,7 +31,7 @@ def test_logits_are_those_of_transformers_text_by_text(one):
 
 
 def test_predictions_are_label_numbers_in_the_order_of_the_texts(one):
-    texts = [f"{word} {other}" for word in "gold pear iron plum".split() for other in "saw tin fig".split()]
+    texts = [f"{word} {other}" for word in ["gold", "pear", "iron", "plum"] for other in ["saw", "tin", "fig"]]
     predicted = one.predict(texts)
     assert predicted.shape == (12,)
     assert predicted.tolist() == one.logits(texts).argmax(axis=1).tolist()

@@ -55,9 +55,7 @@ def test_variables_reach_the_kernel_and_no_one_else(lessons_folder, monkeypatch)
     monkeypatch.delenv("LABKIT_X", raising=False)
     folder = lessons_folder({"00_it": ["import os\nos.environ['LABKIT_X'] + os.environ['PATH'][:0]"]})
     target = folder / "out.ipynb"
-    execute(
-        folder / "00_it.ipynb", target=target, folder=folder, parameters={}, environment={"LABKIT_X": "1"}
-    )
+    execute(folder / "00_it.ipynb", target=target, folder=folder, parameters={}, environment={"LABKIT_X": "1"})
     outputs = nbformat.read(target, as_version=4).cells[-1].outputs
     assert outputs[0].data["text/plain"] == "'1'"
     assert "LABKIT_X" not in os.environ

@@ -175,9 +175,7 @@ def test_a_failing_hidden_case_keeps_its_inputs():
     assert verdict.outcome == "wrong"
     assert verdict.summary.startswith("Public checks pass, hidden ones (other inputs) do not.")
     text = repr(verdict)
-    assert not any(
-        f"{number:.3g}" in text for case in exercise.hidden_cases() for number in case.args[0].flat
-    )
+    assert not any(f"{number:.3g}" in text for case in exercise.hidden_cases() for number in case.args[0].flat)
     raised = judge(exercise, lambda x: np.array([1, 2, 2.5]) if len(x) == 3 else {}[x.sum()])
     assert raised.outcome == "raised an error"
     assert "KeyError (line" in raised.summary

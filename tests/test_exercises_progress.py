@@ -41,9 +41,7 @@ def test_two_processes_lose_nothing():
     assert Store("n.json").read() == {"a": {"n": 80}}
 
 
-@pytest.mark.parametrize(
-    "content", [b'{"format": 1, "rec', b"\xff\xfe\x00", b"[]", b'{"format": 9, "records": {}}']
-)
+@pytest.mark.parametrize("content", [b'{"format": 1, "rec', b"\xff\xfe\x00", b"[]", b'{"format": 9, "records": {}}'])
 def test_an_unreadable_file_is_kept_aside(folder, content, capsys):
     folder.mkdir()
     (folder / "progress.json").write_bytes(content)

@@ -203,6 +203,19 @@ def test_inference_memory_is_as_measured():
     assert found.static_bytes == pytest.approx(4 * hardware.parameters(shape), rel=0.05)
 
 
+def test_several_models_are_trained_side_by_side(monkeypatch):
+    asked = []
+
+    def stand_in(shape, **how):
+        asked.append((shape.name, how["batch"], how["activations"]))
+        return shape.name
+
+    monkeypatch.setattr(measured, "measure_step", stand_in)
+    sizes = {"MiniLM": (2, 8), "BERT-base": (1, 8)}
+    assert measured.measure_training(sizes, count_in=["MiniLM"]) == {"MiniLM": "MiniLM", "BERT-base": "BERT-base"}
+    assert sorted(asked) == [("BERT-base", 1, False), ("MiniLM", 2, True)]
+
+
 def test_impossible_measurements_are_refused_before_they_start():
     with pytest.raises(SettingError, match=r"Expected at most 512 tokens for MiniLM. Received 513"):
         measured.measure_step(SHAPES["MiniLM"], batch=1, length=513)

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 
 import pytest
@@ -42,23 +43,29 @@ def test_the_printed_address_opens_the_first_lesson_and_ctrl_c_ends_it(tmp_path,
         stderr=subprocess.PIPE,
         text=True,
     )
-    address = None
-    for line in process.stdout:
-        if found := re.search(r"http://\S+", line):
-            address = found[0]
-            break
-    base, token = address.split("/lab/tree/notebooks/00_start_here.ipynb?token=")
-    assert len(token) >= 32
-    kernels = json.load(urllib.request.urlopen(f"{base}/api/kernelspecs?token={token}"))
-    assert kernels["default"] == "python3"
-    assert urllib.request.urlopen(address).status == 200
-    with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(f"{base}/api/kernelspecs")
-
-    os.kill(process.pid, sent)
-    out, err = process.communicate(timeout=30)
+    try:
+        address = next(found[0] for line in process.stdout if (found := re.search(r"http://\S+", line)))
+        base, token = address.split("/lab/tree/notebooks/00_start_here.ipynb?token=")
+        assert len(token) >= 32
+        assert json.loads(read(f"{base}/api/kernelspecs?token={token}"))["default"] == "python3"
+        assert b"jupyter-config-data" in read(address)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            read(f"{base}/api/kernelspecs")
+    finally:
+        os.kill(process.pid, sent)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "Stopped." in out
     assert "Traceback" not in err
-    with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen(address)
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        read(address)
+
+
+def read(address):
+    """Fetch a page; an error's own connection is closed too."""
+    try:
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise

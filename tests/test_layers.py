@@ -80,7 +80,7 @@ def imports_at_the_top(path):
 
 def loaded_after(program):
     words = [sys.executable, "-c", f"{program}\nimport sys\nprint(*sorted(sys.modules))"]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=240)
     return set(done.stdout.splitlines()[-1].split())
 
 

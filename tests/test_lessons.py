@@ -52,9 +52,7 @@ def test_values_get_the_declared_type(folder):
 
 
 def test_an_unknown_parameter_is_refused_with_the_list(folder):
-    with pytest.raises(
-        RunError, match=r"(?s)lesson 00_first\. Received 'bit'.*bits: int = 4  # bits per weight"
-    ):
+    with pytest.raises(RunError, match=r"(?s)lesson 00_first\. Received 'bit'.*bits: int = 4  # bits per weight"):
         Lesson(folder / "00_first.ipynb").check({"bit": "3"})
 
 

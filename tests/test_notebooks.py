@@ -118,9 +118,7 @@ def test_a_failing_cell_leaves_the_built_notebook_alone(source):
 
 
 def test_live_widgets_are_left_out():
-    view = nbformat.v4.new_output(
-        "display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
-    )
+    view = nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}})
     picture = nbformat.v4.new_output("display_data", {"image/png": "QUJD"})
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[view, picture])])
     assert notebooks.clean_outputs(notebook).cells[0].outputs == [picture]

@@ -95,7 +95,4 @@ def test_calibration_over_several_guesses(capsys):
     summary = calibration()
     assert (summary.count, summary.too_low, summary.too_high, summary.within_a_tenth) == (4, 1, 3, 1)
     assert summary.typical_error == pytest.approx(0.5)  # the median of 0.5, 0.05 and 2; no share of zero
-    assert (
-        "So far: 4 guesses, typically 50% off; 1 too low, 3 too high, 1 within 10 %."
-        in capsys.readouterr().out
-    )
+    assert "So far: 4 guesses, typically 50% off; 1 too low, 3 too high, 1 within 10 %." in capsys.readouterr().out

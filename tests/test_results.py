@@ -86,9 +86,4 @@ def test_from_an_executed_notebook(tmp_path, monkeypatch):
     ]
     assert results[0]["context"] == {"bits": 32, "steps": ["keep", "prune"]}
     assert results[0]["verdict"] == "inside"
-    assert (
-        notebook.cells[2]
-        .outputs[0]
-        .data["text/plain"]
-        .startswith("size: 90.9 MB · inside the expected range")
-    )
+    assert notebook.cells[2].outputs[0].data["text/plain"].startswith("size: 90.9 MB · inside the expected range")

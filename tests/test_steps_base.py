@@ -40,7 +40,10 @@ def test_which_steps_train_or_need_it():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"step": "Shrink"}, r"one of the steps \['Distill', 'KeepLayers', 'PruneMagnitude', 'Quantize'.*Received 'Shrink'"),
+        (
+            {"step": "Shrink"},
+            r"one of the steps \['Distill', 'KeepLayers', 'PruneMagnitude', 'Quantize'.*Received 'Shrink'",
+        ),
         ({}, "one of the steps.*Received None"),
         ({"step": "Quantize", "bit": 4}, r"fields of Quantize: \['bits', 'group', 'embeddings'\]. Received \['bit'\]"),
         ({"step": "Quantize", "bits": 1}, "from 2 to 8 bits"),

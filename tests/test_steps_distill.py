@@ -30,7 +30,9 @@ def test_the_loss_is_torchs_divergence_and_cross_entropy(temperature, mix):
     )
     labelled = nn.CrossEntropyLoss(ignore_index=-1)(student, batch["labels"])
     expected = mix * temperature**2 * divergence + (1 - mix) * labelled
-    assert distillation_loss(student, batch, temperature=temperature, mix=mix).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert distillation_loss(student, batch, temperature=temperature, mix=mix).item() == pytest.approx(
+        expected.item(), rel=1e-5
+    )
 
 
 def test_the_first_term_is_scipys_divergence_of_teacher_from_student():
@@ -67,7 +69,8 @@ def test_rows_without_a_label_count_in_the_first_term_only():
 
 def test_the_rows_are_the_training_rows_and_the_chosen_sentences():
     task = load_task(limit=200)
-    texts, labels = Distill(transfer=50, repeat=3).rows(task, seed=1)
+    step = Distill(transfer=50, repeat=3, words=0)
+    texts, labels = step.rows(task, seed=1)
     n = len(task.texts("train"))
     assert texts[: 3 * n] == task.texts("train") * 3
     assert labels[: 3 * n].tolist() == task.truth("train").tolist() * 3
@@ -76,8 +79,11 @@ def test_the_rows_are_the_training_rows_and_the_chosen_sentences():
     chosen = texts[3 * n :]
     assert len(set(chosen)) == 50
     assert set(chosen) <= set(task.texts("transfer"))
-    assert Distill(transfer=50, repeat=3).rows(task, seed=1)[0] == texts
-    assert Distill(transfer=50, repeat=3).rows(task, seed=2)[0] != texts
+    assert step.rows(task, seed=1)[0] == texts
+    assert step.rows(task, seed=2)[0] != texts
+    short = Distill(transfer=50, repeat=3, words=6).rows(task, seed=1)[0]
+    assert short[: 3 * n] == texts[: 3 * n]
+    assert short[3 * n :] == [" ".join(text.split()[:6]) for text in chosen]
 
 
 def test_more_sentences_than_there_are_take_all(tmp_path):
@@ -98,7 +104,8 @@ def test_its_training_is_what_it_says():
         ({"mix": -0.1}, "mix as a share from 0 to 1"),
         ({"temperature": 0}, "a temperature above 0"),
         ({"temperature": float("nan")}, "a temperature above 0. Received nan"),
-        ({"transfer": -1}, "transfer of at least 0"),
+        ({"transfer": -1}, "transfer and words of at least 0"),
+        ({"words": -1}, "transfer and words of at least 0.*words=-1"),
         ({"repeat": 0}, "repeat of at least 1"),
         ({"epochs": 0}, "at least one epoch"),
         ({"epochs": 1.5}, "at least one epoch"),

@@ -57,7 +57,9 @@ def test_the_test_sets_are_those_of_sklearn_with_the_shares_of_all_classes(folds
     for task in folds:
         labels[task.rows("test")] = task.truth("test")
     everywhere = np.bincount(labels) / len(labels)
-    for task, (_, test) in zip(folds, StratifiedKFold(5, shuffle=True, random_state=0).split(labels, labels), strict=True):
+    for task, (_, test) in zip(
+        folds, StratifiedKFold(5, shuffle=True, random_state=0).split(labels, labels), strict=True
+    ):
         assert task.rows("test").tolist() == test.tolist()
         for part in PARTS:
             share = np.bincount(task.truth(part), minlength=5) / len(task.truth(part))
@@ -104,7 +106,11 @@ def test_the_fingerprint_changes_with_one_letter(tmp_path):
 
 @pytest.mark.parametrize("limit", [30, 100, 777, 2094, 2096, 5000])
 def test_a_limit_keeps_the_shares_and_the_rows_positions(folds, limit):
-    whole = {row: text for part in PARTS for row, text in zip(folds[0].rows(part).tolist(), folds[0].texts(part), strict=True)}
+    whole = {
+        row: text
+        for part in PARTS
+        for row, text in zip(folds[0].rows(part).tolist(), folds[0].texts(part), strict=True)
+    }
     task = load_task(limit=limit)
     rows = [row for part in PARTS for row in task.rows(part).tolist()]
     texts = [text for part in PARTS for text in task.texts(part)]

@@ -46,9 +46,7 @@ def test_agrees_with_torch_per_channel():
     expected = torch.fake_quantize_per_channel_affine(
         torch.tensor(w), scale, torch.zeros(16, dtype=torch.int32), 0, -7, 7
     )
-    np.testing.assert_allclose(
-        round_weights(w, Rounding(bits=4, share="channel")), expected.numpy(), atol=1e-6
-    )
+    np.testing.assert_allclose(round_weights(w, Rounding(bits=4, share="channel")), expected.numpy(), atol=1e-6)
 
 
 def test_ties_go_to_the_even_integer_like_torch():

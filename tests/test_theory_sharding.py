@@ -52,9 +52,7 @@ def test_the_step_agrees_with_torch_sgd():
     torch.nn.functional.cross_entropy(torch.tensor(features) @ leaf, torch.tensor(labels)).backward()
     optimizer.step()
     gradients = np.stack([softmax_gradient(theta, *shard) for shard in shards])
-    np.testing.assert_allclose(
-        averaged_step(theta, gradients, learning_rate=0.5), leaf.detach().numpy(), atol=1e-12
-    )
+    np.testing.assert_allclose(averaged_step(theta, gradients, learning_rate=0.5), leaf.detach().numpy(), atol=1e-12)
 
 
 @given(st.integers(1, 8), st.integers(1, 8), st.integers(0, 2**32 - 1))
@@ -67,9 +65,7 @@ def test_the_article_step_is_as_long_as_counted(workers, each, seed):
     with_means = article_step(theta, means, learning_rate=0.1, rows=rows) - theta
     with_sums = article_step(theta, means * each, learning_rate=0.1, rows=rows) - theta
     np.testing.assert_allclose(with_means, right * article_scale(workers, rows=rows), atol=1e-12)
-    np.testing.assert_allclose(
-        with_sums, right * article_scale(workers, rows=rows, gradient="sum"), atol=1e-12
-    )
+    np.testing.assert_allclose(with_sums, right * article_scale(workers, rows=rows, gradient="sum"), atol=1e-12)
 
 
 @pytest.mark.parametrize("reading", ["mean", "sum"])

@@ -87,7 +87,7 @@ def test_panel_measures_for_real():
     for name, value in SMALL.items():
         panel.controls[name].value = value
     panel.start()
-    panel.wait(seconds=60)
+    panel.wait(seconds=250)
     (point,) = panel.measured
     assert point.setting == ("MiniLM", 1, 8, "inference")
     assert 0.0005 < point.seconds < 5

@@ -57,10 +57,7 @@ def test_the_panel_follows_its_controls():
 
 def test_the_update_readout_counts():
     shown = widgets.update_view(4, rows=64, steps=2)
-    assert (
-        f"{article_scale(4, rows=64):.3g} times the right one (K²/N), with shard sums 4 times (K)"
-        in shown.readout
-    )
+    assert f"{article_scale(4, rows=64):.3g} times the right one (K²/N), with shard sums 4 times (K)" in shown.readout
     assert "accident" not in shown.readout
     assert "right by accident" in widgets.update_view(8, rows=64, steps=2).readout
 

@@ -10,8 +10,9 @@ from labkit.fine_tuning import fine_tune
 from labkit.folds import pool
 from labkit.machine import probe
 from labkit.policy import Policy
+from labkit.recipes import LONG, SHORT
 from labkit.reference import write_reference
-from labkit.steps import Distill, PruneMagnitude
+from labkit.steps import PruneMagnitude
 
 __all__ = ["POLICIES", "main"]
 
@@ -21,9 +22,12 @@ POLICIES = {
     "one-shot 70 %": Policy([PruneMagnitude(0.7)]),
     "one-shot 80 %": Policy([PruneMagnitude(0.8)]),
     "one-shot 80 %, global": Policy([PruneMagnitude(0.8, scope="global")]),
-    "gradual 80 %": Policy([PruneMagnitude(0.8, schedule="gradual"), Distill()]),
-    "gradual 80 %, global": Policy([PruneMagnitude(0.8, schedule="gradual", scope="global"), Distill()]),
-    "gradual 80 %, movement": Policy([PruneMagnitude(0.8, schedule="gradual", criterion="movement"), Distill()]),
+    "gradual 80 %": Policy([PruneMagnitude(0.8, schedule="gradual"), LONG]),
+    "gradual 80 %, short training": Policy([PruneMagnitude(0.8, schedule="gradual"), SHORT]),
+    "gradual 80 %, global, short training": Policy([PruneMagnitude(0.8, schedule="gradual", scope="global"), SHORT]),
+    "gradual 80 %, movement, short training": Policy(
+        [PruneMagnitude(0.8, schedule="gradual", criterion="movement"), SHORT]
+    ),
 }
 
 

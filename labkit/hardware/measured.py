@@ -6,15 +6,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from labkit.errors import Interrupted, LabError, SettingError
 from labkit.hardware.memory import inference_bytes, training_peak_bytes
+from labkit.hardware.shape import SHAPES
 from labkit.hardware.work import layer_products
 from labkit.machine.speed import torch_threads
 from labkit.machine.system import memory_bytes
 
-__all__ = ["LayerSpeed", "Measured", "counted_flops", "layer_speeds", "measure_step"]
+__all__ = ["LayerSpeed", "Measured", "counted_flops", "layer_speeds", "measure_step", "measure_training"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,25 @@ def measure_step(
     return Measured(**json.loads(lines[-1]))
 
 
+def measure_training(sizes, *, threads=1, count_in=()):
+    """Train each model of {name: (batch, length)} for two steps ({name: Measured}), two models at a time.
+
+    Two only where both fit into memory together. Memory does not depend on who else is running; the times
+    do. `count_in` names the models whose activations are counted too.
+    """
+    peaks = sorted(
+        training_peak_bytes(SHAPES[name], batch=batch, length=length) for name, (batch, length) in sizes.items()
+    )
+    together = 2 if sum(peaks[-2:]) < 0.7 * memory_bytes()[1] else 1
+
+    def one(name):
+        batch, length = sizes[name]
+        return measure_step(SHAPES[name], batch=batch, length=length, threads=threads, activations=name in count_in)
+
+    with ThreadPoolExecutor(together) as pool:
+        return dict(zip(sizes, pool.map(one, sizes), strict=True))
+
+
 def _check_size(shape, *, batch, length, train, optimizer):
     """Refuse what cannot run here before it starts."""
     if length > shape.positions:
@@ -113,11 +134,11 @@ def _check_size(shape, *, batch, length, train, optimizer):
         )
 
 
-def layer_speeds(shape, *, tokens=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512), threads=1, seconds=0.15):
+def layer_speeds(shape, *, tokens=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512), threads=1, seconds=0.3):
     """Time one layer's six products with its weights, for several numbers of tokens ([LayerSpeed]).
 
     The time is the shortest over several layers used in turn, more than a cache can hold: as in a whole
-    model, the weights of each come from memory.
+    model, the weights of each come from memory. `seconds` is the time for each number of tokens.
     """
     import torch
     from torch.nn.functional import linear
@@ -132,20 +153,23 @@ def layer_speeds(shape, *, tokens=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512), threa
         linear(x, query), linear(x, key)
         return linear(linear(linear(linear(x, value), output), up), down)
 
-    found = []
+    best = dict.fromkeys(tokens, float("inf"))
+    started = time.perf_counter()
     with torch_threads(threads), torch.inference_mode():
-        for number in tokens:
-            x, best = torch.full((number, h), 0.01), float("inf")
-            started, rounds = time.perf_counter(), 0
-            while rounds < 2 or time.perf_counter() - started < seconds:
+        inputs = {number: torch.full((number, h), 0.01) for number in tokens}
+        rounds = 0
+        # All in turn, so that a busy moment of the machine does not fall on one of them alone.
+        while rounds < 3 or time.perf_counter() - started < seconds * len(best):
+            rounds += 1
+            for number, x in inputs.items():
                 for layer in layers:
                     before = time.perf_counter()
                     run(layer, x)
-                    best = min(best, time.perf_counter() - before)
-                rounds += 1
-            work = layer_products(shape, tokens=number)
-            found.append(LayerSpeed(number, best, work.flops / best, work.intensity))
-    return found
+                    best[number] = min(best[number], time.perf_counter() - before)
+    work = {number: layer_products(shape, tokens=number) for number in tokens}
+    return [
+        LayerSpeed(number, taken, work[number].flops / taken, work[number].intensity) for number, taken in best.items()
+    ]
 
 
 def counted_flops(shape, *, batch, length, train=False):

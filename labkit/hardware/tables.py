@@ -6,7 +6,7 @@ from labkit.hardware.shape import SHAPES, parameters
 from labkit.hardware.wire import all_reduce_bytes
 from labkit.hardware.work import forward, layer_products, training_step
 
-__all__ = ["device_rows", "growth", "layer_rows", "moment_rows", "that_fit", "training_rows"]
+__all__ = ["device_rows", "grown", "growth", "layer_rows", "moment_rows", "ratios", "that_fit", "training_rows"]
 
 
 def that_fit(sizes, *, memory, share=0.8):
@@ -119,6 +119,16 @@ def growth(machine, steps, *, flops, sent, batch=4, length=128):
             "limit": (1e9 / 8, "a 1 Gbit/s link in 1 s"),
         },
     }
+
+
+def grown(panels, *, small, large):
+    """Say how many times more the large model needs than the small one, of each quantity of `growth` (str).
+
+    >>> grown({"Wire": {"calculated": {"a": 2, "b": 3000}}}, small="a", large="b")
+    'wire × 1,500'
+    """
+    told = {title: panel["calculated"] for title, panel in panels.items()}
+    return ", ".join(f"{title.lower()} × {of[large] / of[small]:,.0f}" for title, of in told.items())
 
 
 def ratios(sizes, steps):

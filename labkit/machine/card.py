@@ -47,7 +47,7 @@ class Machine:
     bandwidth_gb_s: float  # copying a large array: bytes read + bytes written, 1e9 a second
     bandwidth_gb_s_one_thread: float  # the same with one thread
     read_gb_s: float  # summing a large array: bytes read, 1e9 a second
-    gflop_s: float  # fp32 matrix product with all of torch's threads, 1e9 operations a second
+    gflop_s: float  # fp32 matrix product, all of torch's threads, 1e9 operations a second
     gflop_s_one_thread: float  # the same with one thread
     gflop_s_bf16: float | None  # the same in bfloat16, all threads; None: not measured
     gop_s_int8: float | None  # the same in int8, all threads; None: not measured
@@ -106,14 +106,14 @@ def _probe(quick):
     memory, free = system.memory_bytes()
     # Two arrays have to be larger than the caches together and still fit into memory.
     size = {"megabytes": max(16, min(megabytes, free // 2**20 // 8)), "seconds": seconds}
-    with speed.torch_threads(1):
-        copy_one, fp32_one = speed.copy_gb_s(**size), speed.matmul_gflop_s(seconds=seconds)
-    copy_all = _no_slower(copy_one, lambda: speed.copy_gb_s(**size))
-    fp32_all = _no_slower(fp32_one, lambda: speed.matmul_gflop_s(seconds=seconds))
+    copy_one, copy_all = _one_and_all(lambda: speed.copy_gb_s(**size))
+    fp32_one, fp32_all = _one_and_all(lambda: speed.matmul_gflop_s(seconds=seconds))
     has = " ".join(found)
-    bf16 = speed.matmul_gflop_s(dtype="bfloat16", seconds=seconds) if "BF16" in has or not quick else None
-    fast_int8 = any(word in has for word in ("VNNI", "AMX INT8", "NEON dot"))
-    int8 = speed.matmul_gflop_s(dtype="int8", seconds=seconds) if fast_int8 or not quick else None
+    bf16 = int8 = None
+    if "BF16" in has or not quick:
+        _, bf16 = _one_and_all(lambda: speed.matmul_gflop_s(dtype="bfloat16", seconds=seconds))
+    if any(word in has for word in ("VNNI", "AMX INT8", "NEON dot")) or not quick:
+        _, int8 = _one_and_all(lambda: speed.matmul_gflop_s(dtype="int8", seconds=seconds))
     return Machine(
         cpu=system.cpu_name(),
         cores=physical,
@@ -126,7 +126,7 @@ def _probe(quick):
         load=round(psutil.getloadavg()[0] / logical, 2),
         bandwidth_gb_s=_figure(copy_all),
         bandwidth_gb_s_one_thread=_figure(copy_one),
-        read_gb_s=_figure(speed.read_gb_s(**size)),
+        read_gb_s=_figure(_one_and_all(lambda: speed.read_gb_s(**size))[1]),
         gflop_s=_figure(fp32_all),
         gflop_s_one_thread=_figure(fp32_one),
         gflop_s_bf16=bf16 and _figure(bf16),
@@ -135,17 +135,20 @@ def _probe(quick):
     )
 
 
-def _no_slower(one_thread, measure, *, tries=4):
-    """Measure with all threads, again when that is slower than one thread alone.
+def _one_and_all(measure, *, tries=6):
+    """Measure with one thread, and with all of them; the second figure is never below the first.
 
-    Threads wait for one another, so another program that takes a core away for a moment stops them all.
+    Threads wait for one another, so another program that takes one core away for a moment stops them all.
+    All threads are therefore tried again while they are slower than one.
     """
-    best = 0.0
+    with speed.torch_threads(1):
+        one = measure()
+    best = one
     for _ in range(tries):
         best = max(best, measure())
-        if best >= one_thread:
+        if best > one:
             break
-    return best
+    return one, best
 
 
 def _figure(number):

@@ -25,7 +25,7 @@ def keep_largest(scores, sparsity):
     return mask.view_as(scores)
 
 
-def gradual_sparsity(progress, *, target, begin=0.0, end=0.7):
+def gradual_sparsity(progress, *, target, begin=0.0, end=0.5):
     """The sparsity at a moment of training: target · (1 − (1 − t)³), where t runs from 0 at `begin` to 1 at `end`.
 
     Fast at first, when there is much to spare, slow towards the end. `progress` is the share of training done.
@@ -44,7 +44,7 @@ class PruneMagnitude(Step):
     """Set the least important share of the encoder's weights to zero.
 
     sparsity    share of the weights that become zero, 0 to 1
-    schedule    "one-shot": all at once, before training · "gradual": during the first 70 % of training
+    schedule    "one-shot": all at once, before training · "gradual": during the first half of training
     scope       "matrix": the same share of every matrix · "global": wherever the scores are smallest
     criterion   "magnitude": |w| · "movement": how far training pushed a weight away from zero (gradual only)
     layers      numbers of the layers to prune; None for all

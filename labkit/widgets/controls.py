@@ -4,7 +4,7 @@ from math import log10
 
 import ipywidgets
 
-__all__ = ["choice", "log_slider", "slider"]
+__all__ = ["choice", "log_slider", "slider", "steps"]
 
 
 def _look(description, width):
@@ -57,6 +57,21 @@ def log_slider(description, *, low, high, value, per_decade=20, width="44em"):
         max=log10(high),
         step=1 / per_decade,
         readout_format=",.0f" if low >= 1 else ".3g",
+        description=description,
+        continuous_update=True,
+        **_look(description, width),
+    )
+
+
+def steps(description, values, *, value, width="44em"):
+    """Make a slider that stops at the given values only, such as powers of two.
+
+    >>> steps("Texts at a time", [1, 2, 4, 8], value=4).value
+    4
+    """
+    return ipywidgets.SelectionSlider(
+        options=[(f"{each:,}", each) for each in values],
+        value=value,
         description=description,
         continuous_update=True,
         **_look(description, width),

@@ -41,7 +41,7 @@ from labkit.plots import machine as plots
 
 
 def table(frame):
-    return frame.style.hide().set_properties(**{"text-align": "left"})
+    return frame.style.hide().set_table_styles([{"selector": "th, td", "props": "text-align: left"}])
 
 
 # %% [markdown]
@@ -323,7 +323,7 @@ verdicts({
 # %% [markdown]
 # That is no proof that GPUs are useless: a model of GPT-3's size would not even fit here, as the widget
 # showed. It says that the *ideas* can be learned and measured on the machine that you have. Several workers
-# come in lessons 07 and 08, as real processes on this same machine.
+# come in a later lesson, as real processes on this same machine.
 
 # %% [markdown]
 # ## Recap

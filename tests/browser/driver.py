@@ -20,7 +20,8 @@ WATCH = """
   const image = panel.querySelector('img');
   const watch = window.labkitWatch = {times: [], pictures: 0, key: null, last: 0};
   watch.expect = () => { watch.coming = new Promise(done => { watch.arrived = done; }); };
-  watch.next = () => Promise.race([watch.coming, new Promise((_, late) => setTimeout(late, 10000, 'no picture'))]);
+  const late = () => new Promise(done => setTimeout(done, 1500, false));
+  watch.next = () => Promise.race([watch.coming, late()]);
   handle.scrollIntoView({block: 'center'});
   handle.focus();
   handle.addEventListener('keydown', event => { watch.key = event.timeStamp; }, true);
@@ -33,7 +34,7 @@ WATCH = """
       if (key !== null && watch.key === key) {
         watch.times.push(watch.last - key);
         watch.key = null;
-        watch.arrived?.();
+        watch.arrived?.(true);
       }
     });
   }).observe(image, {attributes: true, attributeFilter: ['src']});
@@ -129,30 +130,37 @@ class Notebook:
         return [(which, number) for which, count in enumerate(counts) for number in range(count)]
 
     def time_slider(self, slider, *, presses):
-        """Press an arrow key again and again; return the sorted times from key to new picture, ms.
+        """Press an arrow key again and again, to one end and back; return the sorted times to new pictures, ms.
 
-        At its end a slider cannot move on, so the direction changes after every ten presses.
+        A step that changes nothing, such as from 1.1 texts to 1.2, has no picture and is not counted.
         """
         self.page.evaluate(WATCH, list(slider))
-        for press in range(presses):
-            if press % 10 == 0:
-                key = self._free_direction(slider)
+        key = "ArrowRight"
+        for _ in range(3 * presses):
+            key = self._key(slider, key)
             self.page.evaluate("window.labkitWatch.expect()")
             self.page.keyboard.press(key)
             self.page.evaluate("window.labkitWatch.next()")
             self.page.wait_for_timeout(30)  # fingers are not faster; a second picture would show here
-        return sorted(self.page.evaluate("window.labkitWatch.times"))
+            times = self.page.evaluate("window.labkitWatch.times")
+            if len(times) == presses:
+                break
+        return sorted(times)
 
-    def _free_direction(self, slider):
+    def _key(self, slider, key):
         now, low, high = self.page.evaluate(RANGE, list(slider))
-        return "ArrowRight" if now < (low + high) / 2 else "ArrowLeft"
+        return "ArrowLeft" if now >= high else "ArrowRight" if now <= low else key
+
+    def nudge(self, slider):
+        """Move a slider by one step and wait for the picture."""
+        self.time_slider(slider, presses=1)
 
     def hold_key(self, slider, *, seconds):
         """Hold an arrow key down; return how long pictures keep coming after it was let go, ms."""
         self.page.evaluate(WATCH, list(slider))
-        key = self._free_direction(slider)
-        end = time.monotonic() + seconds
+        key, end = "ArrowRight", time.monotonic() + seconds
         while time.monotonic() < end:
+            key = self._key(slider, key)
             self.page.keyboard.down(key)  # repeated downs without an up are what a held key sends
             self.page.wait_for_timeout(33)
         self.page.keyboard.up(key)
@@ -234,11 +242,11 @@ class Notebook:
 
     def photograph(self, folder, stem):
         """Keep pictures of the whole notebook, page by page from top to bottom: stem-1.png, stem-2.png, …"""
-        for old in folder.glob(f"{stem}-[0-9].png"):
+        for old in folder.glob(f"{stem}-[0-9]*.png"):
             old.unlink()
         self.page.evaluate("window.jupyterapp.shell.collapseLeft()")
         self.page.set_viewport_size({"width": 1100, "height": 2000})
-        for number in range(1, 10):
+        for number in range(1, 30):
             at_end = self.page.evaluate(SCROLL, number - 1)
             self.page.screenshot(path=folder / f"{stem}-{number}.png")
             if at_end:

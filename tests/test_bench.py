@@ -1,0 +1,65 @@
+"""The benchmarks measure what they say, and write what the README shows."""
+
+import json
+
+import pytest
+
+from labkit import reference
+from labkit.bench import pruning, training
+from labkit.classifier import pretrained
+from labkit.errors import SettingError
+from labkit.policy import Policy
+from labkit.statistics import macro_f1
+from labkit.steps import PruneMagnitude
+from labkit.task import load_task
+from labkit.training import Training
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Results of a test do not replace those of the repository."""
+    monkeypatch.setattr(reference, "FOLDER", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning:torch.utils.data")  # Trainer pins memory, which needs a GPU
+def test_training_is_timed_in_pairs_on_the_same_rows(folder):
+    training.main(["--pairs", "2", "--epochs", "1", "--limit", "120"])
+    values = json.loads((folder / "training.json").read_text())
+    seconds = {(row["name"], row["fold"]): row["seconds_per_step"] for row in values["rows"]}
+    assert set(seconds) == {(name, fold) for name in ("labkit", "transformers.Trainer") for fold in (0, 1)}
+    ratios = [seconds["labkit", fold] / seconds["transformers.Trainer", fold] for fold in (0, 1)]
+    assert values["ratio_low"] == pytest.approx(min(ratios))
+    assert values["ratio"] == pytest.approx(sum(ratios) / 2)
+    assert values["command"].startswith("labkit bench training --pairs 2")
+
+
+@pytest.mark.slow
+def test_both_loops_learn_the_same_rows():
+    task = load_task(limit=400)
+    settings = Training(epochs=2, learning_rate=3e-4)
+    for train in (training.train_ours, training.train_theirs):
+        seconds, predicted = train(task, settings)
+        # 80 headlines; an untrained head guesses, which gives about 0.2
+        assert macro_f1(task.truth("test"), predicted) > 0.5, train.__name__
+        assert 0 < seconds < 10
+
+
+def test_pruning_writes_a_row_for_each_policy_with_its_paired_loss(folder, monkeypatch):
+    monkeypatch.setattr(pruning, "fine_tune", lambda task: pretrained(task.labels))
+    monkeypatch.setattr(pruning, "POLICIES", {"all gone": Policy([PruneMagnitude(1.0)])})
+    pruning.main(["--folds", "1"])
+    rows = {row["name"]: row for row in json.loads((folder / "pruning.json").read_text())["rows"]}
+    assert list(rows) == ["teacher", "TF-IDF", "all gone"]
+    lost = rows["all gone"]
+    assert lost["f1_loss"] == pytest.approx(100 * (rows["teacher"]["f1"] - lost["f1"]))
+    assert lost["f1_loss_low"] <= lost["f1_loss"] <= lost["f1_loss_high"]
+    assert Policy.from_json(lost["policy"]).steps == (PruneMagnitude(1.0),)
+    assert "all gone" in reference.markdown_table("pruning")
+
+
+def test_an_unknown_reference_is_refused_with_those_that_exist(folder):
+    reference.write_reference("mine", {"rows": []})
+    with pytest.raises(SettingError, match=r"one of the reference results \['mine'\]"):
+        reference.reference("yours")

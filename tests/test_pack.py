@@ -1,0 +1,266 @@
+"""The packed file: the same bits after a reload, few bytes, and never a wrong model from a damaged file."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from labkit import pack
+from labkit.coding import entropy
+from labkit.errors import PackError
+from labkit.measure import file_size
+from labkit.steps import KeepLayers, PruneMagnitude, Quantize
+
+WORD = "bert.embeddings.word_embeddings.weight"
+MODELS = {
+    "dense": [],
+    "pruned": [PruneMagnitude(sparsity=0.7)],
+    "quantized": [Quantize(bits=4, group=10)],
+    "both": [PruneMagnitude(sparsity=0.7, scope="global"), Quantize(bits=3, group=16)],
+    "one layer": [KeepLayers((1,)), Quantize(bits=8, embeddings=False)],
+}
+
+
+def made(steps):
+    """A classifier with the steps applied, without training."""
+    classifier = small.classifier(layers=2, hidden=32)
+    for step in steps:
+        step.prepare(classifier)
+    for step in steps:
+        step.finish(classifier)
+    return classifier
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packed")
+    found = {}
+    for name, steps in MODELS.items():
+        classifier, path = made(steps), folder / f"{name}.pack"
+        size = pack.save(classifier, path, policy=[step.to_dict() for step in steps])
+        found[name] = classifier, path, size
+    return found
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_logits_are_the_same_bit_for_bit(packed, name):
+    classifier, path, _ = packed[name]
+    again = pack.load(path)
+    assert small.same(small.state(again.model), small.state(classifier.model))
+    assert np.array_equal(again.logits(small.SENTENCES), classifier.logits(small.SENTENCES))
+    assert again.labels == classifier.labels
+    assert not again.model.training
+    assert all(parameter.requires_grad for parameter in again.model.parameters())
+
+
+def test_a_fresh_process_gets_the_same_logits(packed):
+    classifier, path, _ = packed["both"]
+    code = (
+        "import sys, json; from labkit import pack\n"
+        "logits = pack.load(sys.argv[1]).logits(json.loads(sys.argv[2]))\n"
+        "print(logits.tobytes().hex())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path), json.dumps(small.SENTENCES)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == classifier.logits(small.SENTENCES).tobytes().hex()
+
+
+def test_a_second_generation_is_the_same_file(packed, tmp_path):
+    for name, (_, path, size) in packed.items():
+        again = pack.load(path)
+        policy = [step.to_dict() for step in MODELS[name]]
+        assert pack.save(again, tmp_path / "again.pack", policy=policy) == size
+        assert (tmp_path / "again.pack").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_listed_bytes_add_up_to_the_file(packed, name):
+    classifier, path, size = packed[name]
+    rows = pack.inspect(path)
+    assert sum(row["bytes"] for row in rows) == size == path.stat().st_size
+    assert [row["bytes"] for row in rows] == sorted((row["bytes"] for row in rows), reverse=True)
+    assert {row["name"] for row in rows} == {*classifier.model.state_dict(), "tokenizer", "header"}
+    for row in rows:
+        if row["values"]:
+            assert row["values"] == classifier.model.state_dict()[row["name"]].numel()
+            assert row["bits_per_value"] == 8 * row["bytes"] / row["values"]
+
+
+def test_every_parameter_is_stored_in_its_cheapest_way(packed):
+    stored = {name: {row["name"]: row for row in pack.inspect(path)} for name, (_, path, _) in packed.items()}
+    up = "bert.encoder.layer.0.intermediate.dense.weight"
+    assert {row["stored"] for row in stored["dense"].values()} == {"dense", "lzma", "json"}
+    assert stored["dense"][up]["bits_per_value"] == 32
+    assert stored["pruned"][up]["stored"] == "sparse"
+    # 0.881 bits for the pattern, 0.3 × 32 for the values.
+    assert stored["pruned"][up]["bits_per_value"] == pytest.approx(0.881 + 9.6, abs=0.05)
+    classifier, _, _ = packed["quantized"]
+    code = classifier.encodings[WORD]
+    assert stored["quantized"][WORD]["stored"] == "integers"
+    bits = entropy(code.integers.numpy()) + 16 * code.scales.numel() / code.integers.numel()
+    assert stored["quantized"][WORD]["bits_per_value"] == pytest.approx(bits, rel=0.003)
+    assert stored["one layer"][WORD]["stored"] == "dense"
+
+
+def test_it_is_hardly_larger_than_its_contents(packed):
+    classifier, _, size = packed["dense"]
+    assert file_size(classifier.model) < size < file_size(classifier.model) + 300_000  # tokenizer, header
+    assert packed["pruned"][2] < size
+    assert packed["both"][2] < packed["quantized"][2] < 0.3 * size
+
+
+def test_weights_that_changed_after_rounding_are_packed_as_they_are(tmp_path):
+    # Pruning what was rounded before makes its integers stale.
+    classifier = made([Quantize(bits=4)])
+    PruneMagnitude(sparsity=0.5).prepare(classifier)
+    pack.save(classifier, tmp_path / "a.pack")
+    again = pack.load(tmp_path / "a.pack")
+    assert small.same(small.state(again.model), small.state(classifier.model))
+    classifier = made([Quantize(bits=4)])
+    KeepLayers((1,)).prepare(classifier)  # the layer that is now called 0 is not the one that its integers came from
+    pack.save(classifier, tmp_path / "b.pack")
+    assert small.same(small.state(pack.load(tmp_path / "b.pack").model), small.state(classifier.model))
+
+
+def test_negative_zeros_survive(tmp_path):
+    classifier = made([PruneMagnitude(sparsity=0.9)])
+    with torch.no_grad():
+        weight = classifier.model.bert.encoder.layer[0].intermediate.dense.weight
+        weight[weight == 0] = -0.0
+    pack.save(classifier, tmp_path / "a.pack")
+    again = pack.load(tmp_path / "a.pack").model.bert.encoder.layer[0].intermediate.dense.weight
+    assert torch.equal(torch.signbit(again), torch.signbit(weight))
+
+
+def harmless_or_refused(path, classifier):
+    """Load; either a PackError, or the right model."""
+    try:
+        again = pack.load(path)
+    except PackError:
+        return "refused"
+    assert small.same(small.state(again.model), small.state(classifier.model))
+    assert again.labels == classifier.labels
+    assert again.tokenizer.get_vocab() == classifier.tokenizer.get_vocab()
+    return "harmless"
+
+
+def test_every_truncation_is_refused(packed, tmp_path):
+    classifier, path, size = packed["both"]
+    raw, cut = path.read_bytes(), tmp_path / "cut.pack"
+    header = 8 + int.from_bytes(raw[:8], "little")
+    lengths = {*range(0, header, 97), *range(header, size, 1999), header, header + 1, size - 1, size - 8, 0, 1, 7, 8, 9}
+    for length in sorted(lengths):
+        cut.write_bytes(raw[:length])
+        assert harmless_or_refused(cut, classifier) == "refused", length
+    cut.write_bytes(raw + b"\0")
+    assert harmless_or_refused(cut, classifier) == "refused"
+
+
+@pytest.mark.parametrize("where", ["anywhere", "header"])
+def test_a_changed_byte_is_refused_or_does_no_harm(packed, tmp_path, where):
+    classifier, path, size = packed["both"]
+    raw, changed = path.read_bytes(), tmp_path / "changed.pack"
+    end = size if where == "anywhere" else 8 + int.from_bytes(raw[:8], "little")
+    random, outcomes = np.random.default_rng(0), []
+    for _ in range(200):
+        copy = bytearray(raw)
+        place = random.integers(0, end)
+        copy[place] = random.choice([value for value in range(256) if value != raw[place]])
+        changed.write_bytes(copy)
+        outcomes.append(harmless_or_refused(changed, classifier))
+    assert outcomes.count("refused") >= 195
+
+
+def test_a_changed_type_of_a_stream_is_refused(packed, tmp_path):
+    # One letter makes integers of floats, and the bytes are still the same.
+    classifier, path, _ = packed["both"]
+    for before, after in (
+        (b'"dtype":"F32"', b'"dtype":"I32"'),
+        (b'"dtype":"F16"', b'"dtype":"I16"'),
+        (b'"U32"', b'"I32"'),
+    ):
+        raw = path.read_bytes()
+        assert before in raw
+        (tmp_path / "changed.pack").write_bytes(raw.replace(before, after))
+        assert harmless_or_refused(tmp_path / "changed.pack", classifier) == "refused"
+
+
+def rewritten(path, folder, change):
+    """Write a packed file again with a changed header and right checksums: another program's, or a forger's."""
+    with safe_open(path, framework="numpy") as file:
+        header = json.loads(file.metadata()["labkit"].partition(" ")[2])
+        streams = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(header)
+    text = json.dumps(header)
+    save_file(streams, folder / "new.pack", metadata={"labkit": f"{pack._sha256(text.encode())} {text}"})
+    return folder / "new.pack"
+
+
+def test_a_file_from_the_future_says_what_to_do(packed, tmp_path):
+    new = rewritten(packed["both"][1], tmp_path, lambda header: header.update(version=2))
+    for call in (pack.load, pack.inspect):
+        with pytest.raises(PackError, match="Expected version 1. Received version 2. Update labkit"):
+            call(new)
+
+
+FORGERIES = {
+    "no version": lambda header: header.pop("version"),
+    "no config": lambda header: header.pop("config"),
+    "no tensors": lambda header: header.pop("tensors"),
+    "no checksums": lambda header: header.pop("sha256"),
+    "no labels": lambda header: header.pop("labels"),
+    "a tensor less": lambda header: header["tensors"].popitem(),
+    "a wrong shape": lambda header: header["tensors"][WORD].update(shape=[3, 5]),
+    "a wrong way": lambda header: header["tensors"][WORD].update(stored="dense"),
+    "a wrong count": lambda header: header["tensors"][WORD].update(counts=[1, "2"]),
+    "a wrong size": lambda header: header["config"].update(hidden_size=33),
+    "a list": lambda header: header.update(tensors=[1]),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_header_that_makes_no_sense_is_refused(packed, tmp_path, name):
+    new = rewritten(packed["both"][1], tmp_path, FORGERIES[name])
+    with pytest.raises(PackError):
+        pack.load(new)
+
+
+def test_files_that_are_no_packed_models(packed, tmp_path):
+    with pytest.raises(PackError, match="a packed file at nowhere.pack. Received no such file. Check the path"):
+        pack.load(tmp_path / "nowhere.pack")
+    with pytest.raises(PackError, match="a packed file"):
+        pack.load(tmp_path)
+    (tmp_path / "text.pack").write_text("Not a model, but long enough to be taken for one.")
+    with pytest.raises(PackError, match="The file is damaged or was changed"):
+        pack.load(tmp_path / "text.pack")
+    save_file({"a": np.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(PackError, match="a packed file with an intact header. Received other.safetensors"):
+        pack.inspect(tmp_path / "other.safetensors")
+
+
+def test_a_place_that_cannot_be_written_to(tmp_path):
+    with pytest.raises(PackError, match="a place to write model.pack.*Choose another folder"):
+        pack.save(small.classifier(), tmp_path / "no such folder" / "model.pack")
+
+
+def test_a_failed_save_leaves_the_old_file_and_no_half_one(packed, tmp_path, monkeypatch):
+    path = tmp_path / "model.pack"
+    path.write_bytes(b"old")
+
+    def full(streams, part, metadata):
+        Path(part).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pack, "save_file", full)
+    with pytest.raises(PackError, match="No space left on device"):
+        pack.save(small.classifier(), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["model.pack"]
+    assert path.read_bytes() == b"old"

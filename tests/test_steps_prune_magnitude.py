@@ -1,5 +1,7 @@
 """Masks against torch's own pruning, the schedule, and zeros that stay zeros while a model trains."""
 
+import itertools
+
 import numpy as np
 import pytest
 import small
@@ -144,7 +146,7 @@ def test_gradual_zeros_only_grow_along_the_schedule_and_end_at_the_target(scope,
     step = PruneMagnitude(sparsity=0.8, schedule="gradual", scope=scope, criterion=criterion)
     _, zeros = trained(step, epochs=7)
     assert len(zeros) == 42
-    for number, (before, after) in enumerate(zip(zeros, zeros[1:], strict=False), start=2):
+    for number, (before, after) in enumerate(itertools.pairwise(zeros), start=2):
         assert all((after[name] | ~before[name]).all() for name in before)
         if number % 8 == 0:
             assert share(after) == pytest.approx(gradual_sparsity(number / 42, target=0.8), abs=0.002)

@@ -47,15 +47,14 @@ def main(words=()):
         "command": " ".join(["labkit bench training", *words]), **result, "rows": rows,
     }  # fmt: skip
     path = write_reference("training", values)
-    console.print(f"seconds a step against transformers.Trainer: {result['ratio']:.2f} "
-                  f"({result['ratio_low']:.2f} to {result['ratio_high']:.2f}); F1 {result['f1_difference']:+.1f} points "
-                  f"({result['f1_difference_low']:+.1f} to {result['f1_difference_high']:+.1f}); see {path.name}")  # fmt: skip
+    ratio = "{ratio:.2f} ({ratio_low:.2f} to {ratio_high:.2f})".format(**result)
+    gain = "{f1_difference:+.1f} points ({f1_difference_low:+.1f} to {f1_difference_high:+.1f})".format(**result)
+    console.print(f"seconds a step against transformers.Trainer: {ratio}; F1 {gain}; see {path.name}")
 
 
 def _summary(rows, truth, theirs, ours):
-    seconds = {
-        name: [row["seconds_per_step"] for row in rows if row["name"] == name] for name in {r["name"] for r in rows}
-    }
+    names = {row["name"] for row in rows}
+    seconds = {name: [row["seconds_per_step"] for row in rows if row["name"] == name] for name in names}
     ratios = np.array(seconds["labkit"]) / np.array(seconds["transformers.Trainer"])
     better = compare(truth, theirs, ours)
     return {

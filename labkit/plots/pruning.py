@@ -115,8 +115,8 @@ def criteria(losses):
     """Draw the paired loss of each criterion with its 95 % interval; `losses` maps names to Intervals (of F1)."""
     fig, ax = figure(6.8, 0.9 + 0.5 * len(losses))
     for i, (name, loss) in enumerate(reversed(losses.items())):
-        ax.errorbar([100 * loss.value], [name], xerr=[[100 * (loss.value - loss.low)], [100 * (loss.high - loss.value)]],
-                    marker="o", capsize=4, color=CYCLE[i % len(CYCLE)])  # fmt: skip
+        spread = [[100 * (loss.value - loss.low)], [100 * (loss.high - loss.value)]]
+        ax.errorbar([100 * loss.value], [name], xerr=spread, marker="o", capsize=4, color=CYCLE[i % len(CYCLE)])
     ax.axvline(0, color=COLOURS["grey"], linewidth=1.4)
     ax.set(xlabel="macro-F1 lost against the teacher (points, right is worse)", ylim=(-0.6, len(losses) - 0.4))
     ax.set_title("Paired loss with its 95 % interval")

@@ -7,7 +7,7 @@ import numpy as np
 from labkit.statistics import compare, f1_interval
 from labkit.task import load_task
 
-__all__ = ["Pooled", "pool"]
+__all__ = ["Pooled", "pool", "together"]
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,16 @@ def pool(experiment, *, folds=(0, 1, 2, 3, 4), part="test", task="bbc-headlines"
 
     With all five folds every row is predicted once, by a model that never saw it.
     """
-    rows, truth, predicted = [], [], []
-    for fold in folds:
-        one = load_task(task, fold=fold)
-        predicted.append(np.asarray(experiment(one)))
-        rows.append(one.rows(part))
-        truth.append(one.truth(part))
-    return Pooled(*(np.concatenate(column) for column in (rows, truth, predicted)))
+    tasks = (load_task(task, fold=fold) for fold in folds)
+    return together([Pooled(one.rows(part), one.truth(part), np.asarray(experiment(one))) for one in tasks])
+
+
+def together(results):
+    """Put several pooled results together, one after the other; `results` is a list of Pooled.
+
+    >>> one = Pooled(np.array([7]), np.array([0]), np.array([1]))
+    >>> together([one, one]).rows.tolist()
+    [7, 7]
+    """
+    columns = ([getattr(result, name) for result in results] for name in ("rows", "truth", "predicted"))
+    return Pooled(*map(np.concatenate, columns))

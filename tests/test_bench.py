@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from labkit import reference
+from labkit import readme, reference
 from labkit.bench import pruning, training
 from labkit.classifier import pretrained
 from labkit.errors import SettingError
@@ -19,6 +19,10 @@ from labkit.training import Training
 def folder(tmp_path, monkeypatch):
     """Results of a test do not replace those of the repository."""
     monkeypatch.setattr(reference, "FOLDER", tmp_path)
+    monkeypatch.setattr(readme, "FOLDER", tmp_path)
+    text = "<!-- reference:training -->\n<!-- end -->\n<!-- reference:pruning -->\nold\n<!-- end -->\n"
+    (tmp_path / "README.md").write_text(text)
+    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
     return tmp_path
 
 
@@ -33,6 +37,7 @@ def test_training_is_timed_in_pairs_on_the_same_rows(folder):
     assert values["ratio_low"] == pytest.approx(min(ratios))
     assert values["ratio"] == pytest.approx(sum(ratios) / 2)
     assert values["command"].startswith("labkit bench training --pairs 2")
+    assert f"**{values['ratio']:.2f}**" in (folder / "README.md").read_text()
 
 
 @pytest.mark.slow
@@ -56,10 +61,18 @@ def test_pruning_writes_a_row_for_each_policy_with_its_paired_loss(folder, monke
     assert lost["f1_loss"] == pytest.approx(100 * (rows["teacher"]["f1"] - lost["f1"]))
     assert lost["f1_loss_low"] <= lost["f1_loss"] <= lost["f1_loss_high"]
     assert Policy.from_json(lost["policy"]).steps == (PruneMagnitude(1.0),)
-    assert "all gone" in reference.markdown_table("pruning")
+    text = (folder / "README.md").read_text()
+    assert "| all gone |" in text
+    assert "old" not in text
 
 
 def test_an_unknown_reference_is_refused_with_those_that_exist(folder):
     reference.write_reference("mine", {"rows": []})
     with pytest.raises(SettingError, match=r"one of the reference results \['mine'\]"):
         reference.reference("yours")
+
+
+def test_the_readme_says_what_the_reference_results_say():
+    text = readme.README.read_text("utf-8")
+    assert readme.fill(text) == text
+    assert "Not measured yet" not in text

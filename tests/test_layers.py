@@ -14,7 +14,7 @@ LAYERS = [
     "errors",
     "task readers cache machine hardware theory statistics lessons",
     "batches callbacks training classifier baselines fine_tuning",
-    "policy steps measure counting latency folds coding pack reference",
+    "policy steps measure counting latency folds coding pack reference recipes readme",
     "plots exercises predictions results claims",
     "execution running report widgets",
     "notebooks lab commands bench",

@@ -91,11 +91,15 @@ def test_two_classifiers_are_compared_on_the_same_rows(setup):
         assert compare_classifiers(first, second, task, part=part) == expected
 
 
-@pytest.mark.parametrize(("said", "words"), [("Killed: out of memory", "Killed: out of memory"), ("", "no word from it")])
+@pytest.mark.parametrize(
+    ("said", "words"), [("Killed: out of memory", "Killed: out of memory"), ("", "no word from it")]
+)
 def test_a_fresh_process_that_fails_is_quoted(setup, monkeypatch, tmp_path, said, words):
     classifier, task, _ = setup
     (tmp_path / "python").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 3\n")
     (tmp_path / "python").chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(LabError, match=f"a fresh process that loads the packed file. Received {words}. Free some memory"):
+    with pytest.raises(
+        LabError, match=f"a fresh process that loads the packed file. Received {words}. Free some memory"
+    ):
         measure(classifier, task)

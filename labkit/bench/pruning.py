@@ -5,12 +5,13 @@ import time
 
 from rich.console import Console
 
+from labkit import readme
 from labkit.baselines import tfidf_baseline
 from labkit.fine_tuning import fine_tune
 from labkit.folds import pool
 from labkit.machine import probe
 from labkit.policy import Policy
-from labkit.recipes import LONG, SHORT
+from labkit.recipes import LONG
 from labkit.reference import write_reference
 from labkit.steps import PruneMagnitude
 
@@ -23,11 +24,6 @@ POLICIES = {
     "one-shot 80 %": Policy([PruneMagnitude(0.8)]),
     "one-shot 80 %, global": Policy([PruneMagnitude(0.8, scope="global")]),
     "gradual 80 %": Policy([PruneMagnitude(0.8, schedule="gradual"), LONG]),
-    "gradual 80 %, short training": Policy([PruneMagnitude(0.8, schedule="gradual"), SHORT]),
-    "gradual 80 %, global, short training": Policy([PruneMagnitude(0.8, schedule="gradual", scope="global"), SHORT]),
-    "gradual 80 %, movement, short training": Policy(
-        [PruneMagnitude(0.8, schedule="gradual", criterion="movement"), SHORT]
-    ),
 }
 
 
@@ -50,7 +46,9 @@ def main(words=()):
         console.print(f"{name:26} {result.f1()}  lost {result.loss_against(teacher).points()}")
     command = " ".join(["labkit bench pruning", *words])
     values = {"machine": machine.label(), "versions": dict(machine.versions), "command": command, "rows": rows}
-    console.print(f"written to {write_reference('pruning', values).name}")
+    path = write_reference("pruning", values)
+    readme.update()
+    console.print(f"written to {path.name} and {readme.README.name}")
 
 
 def _experiment(policy):

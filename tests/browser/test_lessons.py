@@ -1,10 +1,13 @@
 """Each lesson as a reader uses it: run everything, move the sliders, measure, stop, answer an exercise."""
 
+import os
 from dataclasses import dataclass
 
+import psutil
 import pytest
 
 PICTURE_P95_MS = 100
+CI = os.environ.get("CI", "").lower() in ("1", "true")
 TRIES = 3  # other programs can only make it slower, so the best of three says what the workbook does
 
 
@@ -82,12 +85,15 @@ def test_each_slider_gives_a_new_picture_in_time(lesson, opened):
     assert notebook.sliders()
     for slider in notebook.sliders():
         for _ in range(TRIES):
+            busy = psutil.cpu_percent(interval=1.0)  # by others: the notebook is idle now
             times = notebook.time_slider(slider, presses=50)
             p50, p95 = times[24], times[47]
             print(f"\n{lesson.name}, slider {slider}: key to new picture p50 {p50:.0f} ms, p95 {p95:.0f} ms")
             if p95 <= PICTURE_P95_MS:
                 break
         assert len(times) == 50
+        if p95 > PICTURE_P95_MS and busy > 25 and not CI:
+            pytest.skip(f"inconclusive: other programs keep {busy:.0f} % of the cores busy (p95 {p95:.0f} ms)")
         assert p95 <= PICTURE_P95_MS
 
 

@@ -180,7 +180,7 @@ def describe(machine):
         "for arithmetic (compute-bound).",
     ]
     if m.load > 0.5:
-        lines.append(f"Other programs kept {m.load:.0%} of the cores busy in the last minute: the figures are too low.")
+        lines.append(f"Other programs kept {min(m.load, 1):.0%} of the cores busy in the last minute: the figures are too low.")
     return "\n".join(lines)
 
 

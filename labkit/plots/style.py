@@ -2,7 +2,7 @@
 
 from io import BytesIO
 
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 
 __all__ = ["COLOURS", "CYCLE", "figure", "png", "show"]
@@ -39,6 +39,8 @@ _LOOK = {
     "legend.frameon": False,
     "svg.hashsalt": "labkit",
 }
+# For good, and not only while a figure is made: titles and legends that come later take their look from here too.
+rcParams.update(_LOOK)
 
 
 def figure(width=6.4, height=3.6, *, rows=1, columns=1, **subplots):

@@ -101,7 +101,7 @@ def _between(points, sparsity):
     if len(known) < 2:
         return None, None
     curve = PchipInterpolator(list(known), list(known.values()))
-    shares = np.linspace(min(known), max(known), 80)
+    shares = np.linspace(min(known), max(known), 60)
     inside = min(known) <= sparsity <= max(known)
     return (shares, curve(shares)), float(curve(sparsity)) if inside else None
 

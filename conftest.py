@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import tempfile
 
 import pytest
@@ -13,6 +14,10 @@ os.environ["LABKIT_HOME"] = os.path.join(_PLACE.name, "home")
 os.environ.setdefault("LABKIT_CACHE", os.path.join(_PLACE.name, "cache"))
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+# A shell that starts us in the background has Ctrl-C ignored, and our children would inherit that; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure():

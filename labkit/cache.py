@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -146,10 +147,15 @@ def _sha256(path):
 def _disk_errors(root):
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+    except CacheError:
+        raise
+    except Exception as error:
+        # safetensors has errors of its own, with the system's number in their words.
+        said = re.search(r"os error (\d+)", str(error))
+        number = error.errno if isinstance(error, OSError) else int(said[1]) if said else None
+        if number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
             raise
         raise CacheError(
-            f"a cache folder that can be written to ({root})", received=os.strerror(error.errno),
+            f"a cache folder that can be written to ({root})", received=os.strerror(number),
             do="Make room or change the rights, or set the environment variable LABKIT_CACHE to another folder.",
         ) from error  # fmt: skip

@@ -195,6 +195,9 @@ def _fill_buffers(model):
 
 
 def _tokenizer_bytes(tokenizer):
+    # Padding and cutting are set anew by every call; what the last one asked for is no part of the tokenizer.
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
         files = {path.name: path.read_text("utf-8") for path in sorted(Path(folder).iterdir())}

@@ -138,7 +138,7 @@ def _state(outcome):
 
 
 def _number(value):
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _range(pair):

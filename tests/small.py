@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
+from labkit.batches import Batches, encode
 from labkit.classifier import Classifier, checkpoint_folder
 from labkit.task import load_task
+from labkit.training import Training, fit
 
 WORDS = {
     "fruit": "apple pear cherry plum grape melon lemon peach",
@@ -67,3 +69,16 @@ def same(first, second):
 
 
 SENTENCES = ["apple and pear", "iron or copper for the bridge over the river", "gold", "a plum, a peach, a lemon", ""]
+
+# What the loop is tested on: 21 texts in 6 batches, 3 epochs.
+TEXTS = [f"{a} {b}" for a in ["gold", "iron", "zinc", "lead"] for b in ["tin", "copper", "silver"]]
+TEXTS += [f"{a} {b} {a}" for a in ["apple", "pear", "plum"] for b in ["peach", "lemon", "melon"]]
+LABELS = np.array([1] * 12 + [0] * 9)
+TRAINING = Training(epochs=3, batch_size=4, learning_rate=3e-3)
+STEPS = 18
+
+
+def train(model, **options):
+    """Run the loop on the texts above."""
+    batches = Batches(encode(tokenizer(), TEXTS), batch_size=4, seed=3, labels=LABELS)
+    return fit(model, batches, **{"training": TRAINING} | options)

@@ -20,7 +20,7 @@ def folder(tmp_path, monkeypatch):
     """Results of a test do not replace those of the repository."""
     monkeypatch.setattr(reference, "FOLDER", tmp_path)
     monkeypatch.setattr(readme, "FOLDER", tmp_path)
-    text = "<!-- reference:training -->\n<!-- end -->\n<!-- reference:pruning -->\nold\n<!-- end -->\n"
+    text = "<!-- reference:training -->\n<!-- end -->\n<!-- reference:pruning -->\nstale words\n<!-- end -->\n"
     (tmp_path / "README.md").write_text(text)
     monkeypatch.setattr(readme, "README", tmp_path / "README.md")
     return tmp_path
@@ -63,7 +63,7 @@ def test_pruning_writes_a_row_for_each_policy_with_its_paired_loss(folder, monke
     assert Policy.from_json(lost["policy"]).steps == (PruneMagnitude(1.0),)
     text = (folder / "README.md").read_text()
     assert "| all gone |" in text
-    assert "old" not in text
+    assert "stale words" not in text
 
 
 def test_an_unknown_reference_is_refused_with_those_that_exist(folder):

@@ -24,17 +24,17 @@ def test_over_all_folds_every_row_is_predicted_once_by_who_never_saw_it(table):
     pooled = pool(experiment, task=table)
     assert sorted(pooled.rows.tolist()) == list(range(50))
     assert pooled.predicted.tolist() == (pooled.rows % 2).tolist()
-    assert [len(rows & tested) for rows, tested in zip(seen, tests_of(pooled), strict=True)] == [0] * 5
+    assert [len(rows & tested) for rows, tested in zip(seen, parts_of(pooled), strict=True)] == [0] * 5
 
 
-def tests_of(pooled):
+def parts_of(pooled):
     return [set(part.tolist()) for part in np.split(pooled.rows, 5)]
 
 
 def test_truth_belongs_to_its_row(table):
-    # Rows of the table alternate between fruit and metal.
+    # Rows of the table alternate between metal, label 1, and fruit, label 0.
     pooled = pool(lambda task: task.truth("test"), task=table)
-    assert pooled.truth.tolist() == (pooled.rows % 2).tolist()
+    assert pooled.truth.tolist() == (1 - pooled.rows % 2).tolist()
     assert pooled.f1().value == 1
 
 

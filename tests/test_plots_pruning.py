@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
 
 from labkit.plots import pruning as plots
 from labkit.plots.style import png
@@ -10,7 +11,10 @@ from labkit.statistics import Interval
 
 COUNTS, EDGES = np.array([1.0, 5.0, 9.0, 5.0, 1.0]), np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5])
 POINTS = [(0.0, 0.9, False), (0.5, 0.8, False), (0.25, 0.88, True)]
-SERIES = {"one-shot": [(0.3, Interval(0.9, 0.88, 0.91)), (0.6, Interval(0.5, 0.45, 0.6))], "gradual": [(0.8, Interval(0.89, 0.8, 0.9))]}
+SERIES = {
+    "one-shot": [(0.3, Interval(0.9, 0.88, 0.91)), (0.6, Interval(0.5, 0.45, 0.6))],
+    "gradual": [(0.8, Interval(0.89, 0.8, 0.9))],
+}
 FIGURES = {
     "weights_and_cut": lambda: plots.weights_and_cut(
         COUNTS, EDGES, 1.2, points=POINTS, now=(0.4, 0.84), curve=(np.array([0, 0.5]), np.array([0.9, 0.8]))
@@ -43,8 +47,11 @@ def lines(ax):
 
 def test_grey_is_what_lies_below_the_cut():
     left = FIGURES["weights_and_cut"]().axes[0]
-    grey = [bar for bar in left.patches if bar.get_facecolor()[:3] == pytest.approx((0xC9 / 255,) * 3)]
-    assert [(bar.get_x(), bar.get_height()) for bar in grey] == [(-1.5, 5.0), (-0.5, 9.0), (0.5, 5.0)]
+    everything, grey = (steps.get_data() for steps in left.patches)
+    assert everything.values.tolist() == COUNTS.tolist()
+    assert grey.values.tolist() == [0.0, 5.0, 9.0, 5.0, 0.0]
+    assert grey.edges.tolist() == EDGES.tolist()
+    assert to_hex(left.patches[1].get_facecolor()).upper() == "#C9C9C9"
     assert sorted(float(line.get_xdata()[0]) for line in left.lines) == [-1.2, 1.2]
 
 
@@ -76,7 +83,9 @@ def test_bars_are_in_the_order_given_from_above_with_their_numbers():
     assert [bar.get_width() for bar in ax.patches] == [45.0, 90.9]
     assert [text.get_text() for text in ax.texts] == ["45.0", "90.9"]
     assert ax.get_xlim()[1] >= 95
-    assert [text.get_text() for text in plots.bars({"a": 1234.5}, title="t", xlabel="x", form="{:,.0f}").axes[0].texts] == ["1,234"]
+    assert [
+        text.get_text() for text in plots.bars({"a": 1234.5}, title="t", xlabel="x", form="{:,.0f}").axes[0].texts
+    ] == ["1,234"]
 
 
 def test_losses_are_in_points_and_the_first_is_on_top():

@@ -89,6 +89,19 @@ def test_no_sentence_of_a_tested_article_is_transfer_text_unless_a_training_arti
     assert not (tested - shared) & set(folds[0].texts("transfer"))
 
 
+def test_a_headline_that_is_tested_on_is_no_transfer_text_wherever_it_stands(monkeypatch):
+    # Every article quotes the headlines of all, and each article is there twice under another headline.
+    headlines = [f"This is headline number {i}." for i in range(60)]
+    bodies = [f"Story {i // 2} has a body of its own. " + " ".join(headlines) for i in range(60)]
+    monkeypatch.setattr("labkit.task._bbc", lambda: (headlines, ["a", "b"] * 30, bodies))
+    task = load_task()
+    transfer = set(task.texts("transfer"))
+    assert transfer & set(headlines) == set(task.texts("train"))
+    held_out = {f"Story {row // 2} has a body of its own." for part in PARTS[1:] for row in task.rows(part)}
+    assert not transfer & held_out
+    assert len(transfer - set(headlines)) > 10
+
+
 def test_another_process_cuts_the_same_folds(folds):
     code = "from labkit.task import load_task; print(load_task(fold=3).fingerprint)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,9 +1,6 @@
-"""The loop: the same weights as a plain loop, the same after an interruption, and words when it cannot go on."""
+"""The loop: the same weights as a plain loop, the same for the same seed, and nothing else is touched."""
 
-import os
-import signal
 import threading
-from functools import cache
 
 import numpy as np
 import pytest
@@ -11,29 +8,18 @@ import small
 import torch
 
 from labkit.batches import Batches, encode
-from labkit.callbacks import Callback, Stop
-from labkit.errors import CacheError, Interrupted, SettingError
-from labkit.steps import PruneMagnitude
-from labkit.training import Checkpoint, Training, cross_entropy, fit
-
-TEXTS = [f"{a} {b}" for a in ["gold", "iron", "zinc", "lead"] for b in ["tin", "copper", "silver"]]
-TEXTS += [f"{a} {b} {a}" for a in ["apple", "pear", "plum"] for b in ["peach", "lemon", "melon"]]
-LABELS = np.array([1] * 12 + [0] * 9)
-TRAINING = Training(epochs=3, batch_size=4, learning_rate=3e-3)
-STEPS = 18
-
-
-def make_batches():
-    return Batches(encode(small.tokenizer(), TEXTS), batch_size=4, seed=3, labels=LABELS)
+from labkit.callbacks import Callback
+from labkit.errors import SettingError
+from labkit.training import Training, fit
 
 
 @pytest.fixture
 def batches():
-    return make_batches()
+    return Batches(encode(small.tokenizer(), small.TEXTS), batch_size=4, seed=3, labels=small.LABELS)
 
 
 def train(model, batches, **options):
-    return fit(model, batches, training=TRAINING, **options)
+    return fit(model, batches, training=small.TRAINING, **options)
 
 
 def test_the_weights_are_those_of_a_plain_loop(batches):
@@ -42,7 +28,7 @@ def test_the_weights_are_those_of_a_plain_loop(batches):
 
     optimizer = torch.optim.AdamW(plain.parameters(), lr=3e-3, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=3e-3, total_steps=STEPS + 1, pct_start=0.1, cycle_momentum=False
+        optimizer, max_lr=3e-3, total_steps=small.STEPS + 1, pct_start=0.1, cycle_momentum=False
     )
     losses = []
     plain.train()
@@ -57,7 +43,7 @@ def test_the_weights_are_those_of_a_plain_loop(batches):
             schedule.step()
             losses.append(loss.item())
 
-    assert (state.step, state.steps) == (STEPS, STEPS)
+    assert (state.step, state.steps) == (small.STEPS, small.STEPS)
     assert state.losses == pytest.approx(losses, abs=1e-6)
     for name, tensor in plain.state_dict().items():
         assert torch.allclose(tensor, ours.state_dict()[name], atol=1e-6), name
@@ -68,7 +54,7 @@ def test_it_learns_and_ends_in_eval_mode(batches):
     classifier = small.classifier(dropout=0.0)
     state = fit(classifier.model, batches, training=Training(epochs=12, batch_size=4, learning_rate=1e-2))
     assert np.mean(state.losses[-6:]) < 0.1 < np.mean(state.losses[:6])
-    assert classifier.predict(TEXTS).tolist() == LABELS.tolist()
+    assert classifier.predict(small.TEXTS).tolist() == small.LABELS.tolist()
     assert not classifier.model.training
 
 
@@ -108,147 +94,11 @@ def test_callbacks_are_called_in_order_and_see_moving_weights(batches):
 
     train(small.classifier().model, batches, callbacks=[Record()])
     steps = [
-        (kind, n, n if kind == "step" else True) for i in range(STEPS) for kind, n in (("backward", i), ("step", i + 1))
+        (kind, n, n if kind == "step" else True)
+        for i in range(small.STEPS)
+        for kind, n in (("backward", i), ("step", i + 1))
     ]
-    assert calls == [("start", 0, None), *steps, ("end", STEPS, 2)]
-
-
-class StopAt(Callback):
-    """Stops once, at a moment of a step."""
-
-    def __init__(self, step, moment="after_step"):
-        def stop(state):
-            if state.step == step:
-                raise KeyboardInterrupt
-
-        setattr(self, moment, stop)
-
-
-def pruned(options):
-    """A classifier with dropout, and the callbacks of a step that prunes it, if any."""
-    classifier = small.classifier(dropout=0.3)
-    if options is None:
-        return classifier.model, []
-    step = PruneMagnitude(**options)
-    step.prepare(classifier)
-    return classifier.model, step.constrain(classifier)
-
-
-@cache
-def uninterrupted(setting):
-    """The weights and losses of a run that nobody stops."""
-    model, constraints = pruned(SETTINGS[setting])
-    losses = train(model, make_batches(), callbacks=constraints).losses
-    return small.state(model), losses
-
-
-SETTINGS = {
-    "plain": None,
-    "one-shot": {"sparsity": 0.6},
-    "gradual": {"sparsity": 0.8, "schedule": "gradual"},
-    "movement": {"sparsity": 0.8, "schedule": "gradual", "criterion": "movement", "scope": "global"},
-}
-
-
-@pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize(
-    ("stop", "moment"), [(1, "after_step"), (6, "after_step"), (10, "after_backward"), (18, "after_step")]
-)
-def test_stopped_and_resumed_it_ends_with_the_same_bits(tmp_path, batches, setting, stop, moment):
-    path = tmp_path / "work" / "training.pt"
-    stopped_after = stop + (moment == "after_backward")
-    model, constraints = pruned(SETTINGS[setting])
-    with pytest.raises(
-        Interrupted, match=f"Expected 18 steps.*a stop after step {stopped_after}.*from step {stopped_after}"
-    ):
-        train(model, batches, callbacks=[StopAt(stop, moment), *constraints], checkpoint=path)
-
-    model, constraints = pruned(SETTINGS[setting])
-    losses = train(model, batches, callbacks=constraints, checkpoint=path).losses
-    expected, all_losses = uninterrupted(setting)
-    assert losses == all_losses
-    assert small.same(small.state(model), expected)
-
-
-def test_a_checkpoint_in_the_middle_is_as_good_as_one_at_the_end(tmp_path, batches, monkeypatch):
-    # As after a power cut: there is only what was saved every few seconds, before the process was gone.
-    expected, _ = uninterrupted("one-shot")
-
-    class PowerCut(Exception):
-        pass
-
-    class Cut(Callback):
-        def after_step(self, state):
-            if state.step == 8:
-                raise PowerCut
-
-    monkeypatch.setattr(Checkpoint.__init__, "__kwdefaults__", {"seconds": 0.0})
-    model, constraints = pruned(SETTINGS["one-shot"])
-    with pytest.raises(PowerCut):
-        train(model, batches, callbacks=[*constraints, Cut()], checkpoint=tmp_path / "training.pt")
-    saved = torch.load(tmp_path / "training.pt", weights_only=True)
-    assert saved["step"] == 7
-    assert all((saved["model"][name][~mask] == 0).all() for name, mask in saved["callbacks"][0]["masks"].items())
-
-    model, constraints = pruned(SETTINGS["one-shot"])
-    train(model, batches, callbacks=constraints, checkpoint=tmp_path / "training.pt")
-    assert small.same(small.state(model), expected)
-
-
-def test_a_stop_button_need_not_be_there_again(tmp_path, batches):
-    model, constraints = pruned(SETTINGS["one-shot"])
-    with pytest.raises(Interrupted):
-        train(model, batches, callbacks=[Stop(lambda: True), *constraints], checkpoint=tmp_path / "training.pt")
-    model, constraints = pruned(SETTINGS["one-shot"])
-    assert train(model, batches, callbacks=constraints, checkpoint=tmp_path / "training.pt").step == STEPS
-
-
-@pytest.mark.parametrize("damage", [lambda raw: raw[: len(raw) // 2], lambda raw: b"", lambda raw: b"no checkpoint"])
-def test_a_damaged_checkpoint_is_as_good_as_none(tmp_path, batches, damage):
-    expected, path = uninterrupted("plain")[0], tmp_path / "training.pt"
-    with pytest.raises(Interrupted):
-        train(small.classifier(dropout=0.3).model, batches, callbacks=[StopAt(5)], checkpoint=path)
-    path.write_bytes(damage(path.read_bytes()))
-    model = small.classifier(dropout=0.3).model
-    assert len(train(model, batches, checkpoint=path).losses) == STEPS
-    assert small.same(small.state(model), expected)
-
-
-def test_without_a_checkpoint_the_words_say_so(batches):
-    with pytest.raises(Interrupted, match="after step 2. Nothing is broken. Run it again from the start."):
-        train(small.classifier().model, batches, callbacks=[StopAt(2)])
-
-
-def ctrl_c(at, *, times=1):
-    """A loss that sends this process what Ctrl-C sends, in the middle of step number `at`."""
-    calls = iter(range(1, STEPS + 1))
-
-    def loss(logits, batch):
-        if next(calls) == at:
-            for _ in range(times):
-                os.kill(os.getpid(), signal.SIGINT)
-        return cross_entropy(logits, batch)
-
-    return loss
-
-
-def test_ctrl_c_waits_for_the_end_of_the_step(tmp_path, batches):
-    expected, before = uninterrupted("plain")[0], signal.getsignal(signal.SIGINT)
-    with pytest.raises(Interrupted, match="a stop after step 8"):
-        train(small.classifier(dropout=0.3).model, batches, loss=ctrl_c(8), checkpoint=tmp_path / "training.pt")
-    assert signal.getsignal(signal.SIGINT) is before
-    model = small.classifier(dropout=0.3).model
-    train(model, batches, checkpoint=tmp_path / "training.pt")
-    assert small.same(small.state(model), expected)
-
-
-def test_a_second_ctrl_c_does_not_wait(tmp_path, batches):
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt) as stopped:
-        train(small.classifier().model, batches, loss=ctrl_c(8, times=2), checkpoint=tmp_path / "training.pt")
-    assert not isinstance(stopped.value, Interrupted)
-    assert signal.getsignal(signal.SIGINT) is before
-    assert not (tmp_path / "training.pt").exists()  # half a step is not saved
+    assert calls == [("start", 0, None), *steps, ("end", small.STEPS, 2)]
 
 
 def test_it_trains_in_a_thread_too(batches):
@@ -258,17 +108,6 @@ def test_it_trains_in_a_thread_too(batches):
     thread.start()
     thread.join()
     assert small.same(small.state(model), small.state(expected))
-
-
-def test_no_room_for_the_checkpoint_is_told_and_leaves_no_half_file(tmp_path, batches, monkeypatch):
-    def full(whole, part):
-        part.write_bytes(b"half")
-        raise RuntimeError("[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file\nmore")
-
-    monkeypatch.setattr("torch.save", full)
-    with pytest.raises(CacheError, match="room for the checkpoint of step 4.*failed writing file. Make room, or set"):
-        train(small.classifier().model, batches, callbacks=[StopAt(4)], checkpoint=tmp_path / "training.pt")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_learning_rate_is_one_cycle(batches):

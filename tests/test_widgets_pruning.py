@@ -6,6 +6,7 @@ import small
 
 from labkit.coding import sparse_bits
 from labkit.errors import SettingError
+from labkit.policy import Policy
 from labkit.statistics import macro_f1
 from labkit.steps import PruneMagnitude
 from labkit.steps.base import encoder_weights
@@ -53,8 +54,13 @@ def test_the_words_give_share_threshold_and_bytes(weights):
     shown = view(weights, SWEPT, layer=WHOLE, sparsity=0.5)
     total, cut = weights[WHOLE].total, weights[WHOLE].threshold(0.5)
     dense, sparse = 4 * total / 1e6, sparse_bits(total, 0.5) / 8e6
-    assert shown.readout.startswith(f"The whole encoder: 50% of {total:,} weights lie below {cut:.4f} and become zero; 50% stay.")
-    assert f"dense file {dense:.2f} MB, as before; with the zeros coded {sparse:.2f} MB, {dense / sparse:.1f} times smaller" in shown.readout
+    assert shown.readout.startswith(
+        f"The whole encoder: 50% of {total:,} weights lie below {cut:.4f} and become zero; 50% stay."
+    )
+    assert (
+        f"dense file {dense:.2f} MB, as before; with the zeros coded {sparse:.2f} MB, {dense / sparse:.1f} times smaller"
+        in shown.readout
+    )
     assert "F1 is about 0.800 (between measured points)" in shown.readout
 
 
@@ -117,9 +123,9 @@ def test_measuring_is_the_real_thing(teacher, tmp_path, monkeypatch, weights):
 
 def test_a_threshold_is_measured_at_its_share(teacher, tmp_path, monkeypatch, weights):
     monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "cache"))
-    asked = []
-    monkeypatch.setattr(widget, "Policy", lambda steps: asked.append(steps) or pytest.skip.Exception)
+    task, asked = small.task(tmp_path), []
     params = {"layer": WHOLE, "sparsity": 0.1, "threshold": weights[WHOLE].threshold(0.42)}
-    with pytest.raises(AttributeError):
-        measure_point(teacher, small.task(tmp_path), params, lambda *words: None, lambda: False, weights=weights)
-    assert asked[0][0].sparsity == pytest.approx(0.42, abs=0.001)
+    monkeypatch.setattr(widget, "Policy", lambda steps: asked.append(steps[0]) or Policy(steps))
+    share, _ = measure_point(teacher, task, params, lambda *words: None, lambda: False, weights=weights)
+    assert share == pytest.approx(0.42, abs=0.001)
+    assert asked == [PruneMagnitude(sparsity=round(share, 4))]

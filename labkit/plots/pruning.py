@@ -33,7 +33,8 @@ def weights_and_cut(counts, edges, cut, *, points=(), now=None, curve=None, limi
                    color=COLOURS["vermillion"], label="your setting")  # fmt: skip
     right.set(title="One-shot pruning, whole encoder", xlabel="weights set to zero (%)", ylabel="macro-F1",
               xlim=(-3, 103), ylim=limits or (0, 1))  # fmt: skip
-    right.legend(loc="lower left")
+    if right.get_legend_handles_labels()[0]:
+        right.legend(loc="lower left")
     return fig
 
 

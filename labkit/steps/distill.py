@@ -18,6 +18,7 @@ def distillation_loss(logits, batch, *, temperature, mix):
     `logits` and `batch["teacher_logits"]` have shape (rows, classes). Rows with label −1 have no label and count
     in the first term only. T² keeps the size of the gradient the same at every temperature.
 
+    >>> import torch
     >>> same = torch.tensor([[2.0, 0.0]])
     >>> batch = {"teacher_logits": same, "labels": torch.tensor([-1])}
     >>> distillation_loss(same, batch, temperature=2.0, mix=1.0).item()

@@ -84,7 +84,7 @@ def view(weights, swept, *, layer, sparsity, threshold=0.0, measured=()):
     fig = weights_and_cut(one.counts, one.edges, cut, points=points, curve=curve,
                           now=None if now is None else (sparsity, now))  # fmt: skip
     dense, sparse = 4 * one.total / 1e6, sparse_bits(one.total, sparsity) / 8e6
-    smaller = f"{dense / sparse:.1f} times smaller" if sparse < dense else "no smaller"
+    smaller = "no smaller" if sparse >= dense else f"{dense / sparse:.1f} times smaller" if sparse else "nothing left"
     readout = (
         f"{layer.capitalize()}: {sparsity:.0%} of {one.total:,} weights lie below {cut:.4f} and become zero; "
         f"{1 - sparsity:.0%} stay. As a dense file {dense:.2f} MB, as before; with the zeros coded {sparse:.2f} MB, "

@@ -180,7 +180,8 @@ def describe(machine):
         "for arithmetic (compute-bound).",
     ]
     if m.load > 0.5:
-        lines.append(f"Other programs kept {min(m.load, 1):.0%} of the cores busy in the last minute: the figures are too low.")
+        busy = f"{min(m.load, 1):.0%} of the cores"
+        lines.append(f"Other programs kept {busy} busy in the last minute: the figures are too low.")
     return "\n".join(lines)
 
 

@@ -443,7 +443,9 @@ for name, loss in losses.items():
 
 # %% [markdown]
 # Read the intervals before the dots: where two of them overlap widely, this many headlines cannot tell the two
-# criteria apart. Movement was made for very high sparsity, and for training that lasts longer than ours.
+# criteria apart. Does movement do badly here? It was made for very high sparsity, and for training that lasts much
+# longer than ours. A student that starts as a copy of its teacher has almost nothing to correct at first, so its
+# gradients are mostly noise, and so are the first cuts. A criterion is good or bad *for a training*, not by itself.
 #
 # ## Does pruning make a model generalise better?
 #

@@ -109,7 +109,7 @@ def gap_curves(points):
     ax.plot(x, test, marker="s", label="test rows")
     ax.set(xlabel="encoder weights set to zero (%)", ylabel="macro-F1")
     ax.set_title("Does pruning close the gap?")
-    ax.legend(loc="lower left")
+    ax.legend(loc="center left")
     return fig
 
 

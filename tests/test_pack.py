@@ -72,7 +72,8 @@ def test_a_fresh_process_gets_the_same_logits(packed):
 
 
 def test_a_second_generation_is_the_same_file(packed, tmp_path):
-    for name, (_, path, size) in packed.items():
+    for name in ("pruned", "quantized"):
+        _, path, size = packed[name]
         again = pack.load(path)
         policy = [step.to_dict() for step in MODELS[name]]
         assert pack.save(again, tmp_path / "again.pack", policy=policy) == size

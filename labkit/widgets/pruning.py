@@ -1,7 +1,7 @@
 """The widget of lesson 03: a sparsity or a threshold on the real weights of any layer, and what it would do."""
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -45,7 +45,7 @@ class Weights:
         flat = np.asarray(weight, dtype=np.float32).ravel()
         sizes = np.quantile(np.abs(flat), np.linspace(0, 1, 4001))
         limit = float(sizes[-20])
-        counts, edges = np.histogram(flat, bins=90, range=(-limit, limit))
+        counts, edges = np.histogram(flat, bins=60, range=(-limit, limit))
         return cls(sizes, counts / 1000, edges, flat.size)
 
     def threshold(self, sparsity):
@@ -100,10 +100,17 @@ def _between(points, sparsity):
     known = dict(sorted((s, f1) for s, f1, _ in points))
     if len(known) < 2:
         return None, None
-    curve = PchipInterpolator(list(known), list(known.values()))
-    shares = np.linspace(min(known), max(known), 60)
+    shares, heights = _curve(tuple(known.items()))
     inside = min(known) <= sparsity <= max(known)
-    return (shares, curve(shares)), float(curve(sparsity)) if inside else None
+    return (shares, heights), float(np.interp(sparsity, shares, heights)) if inside else None
+
+
+@lru_cache(maxsize=8)
+def _curve(points):
+    # The points change when something is measured, not when a slider moves. 721 steps: the points lie on the grid.
+    known = dict(points)
+    shares = np.linspace(min(known), max(known), 721)
+    return shares, PchipInterpolator(list(known), list(known.values()))(shares)
 
 
 def measure_point(teacher, task, params, progress, should_stop, *, weights):

@@ -155,7 +155,8 @@ def _clean(output):
     def mend(text):
         for place, name in _places():
             text = text.replace(place, name)
-        return text
+        # Where an object lies in memory is another place each time, and tells a reader nothing.
+        return re.sub(r" at 0x[0-9a-f]{6,}", "", text)
 
     if "text" in output:
         output.text = mend(output.text)

@@ -18,18 +18,19 @@ FIRST = "notebooks/00_start_here.ipynb"
 SECONDS_TO_START = 180
 
 
-def command(more=""):
-    """The words that start JupyterLab; `more` is what LABKIT_LAB_ARGS holds.
+def command(more="", *, root=ROOT):
+    """The words that start JupyterLab on the folder `root`; `more` is what LABKIT_LAB_ARGS holds.
 
     >>> command("--port=9000")[-1]
     '--port=9000'
     """
-    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", "--no-browser"]
+    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", "--no-browser"]
     # Warnings only: the address would be lost in the server's log. And no request to any server for news.
     words += ["--Application.log_level=WARN", "--LabApp.news_url=None"]
     words.append("--LabApp.extension_manager=readonly")
     words.append("--KernelManager.transport_encryption=auto")
     words.append("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")
+    words.append("--ServerApp.kernel_websocket_connection_class=labkit.connection.PromptConnection")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         # In a container there is often no other user.
         words.append("--allow-root")

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
+from traitlets.utils.importstring import import_item
 
 from labkit import lab
 from labkit.errors import RunError
@@ -28,6 +30,17 @@ def test_a_server_that_does_not_start_is_said(monkeypatch, capfd):
     monkeypatch.setenv("LABKIT_LAB_ARGS", "--no-such-argument=1")
     with pytest.raises(RunError, match=r"JupyterLab to start. Received status 2.*LABKIT_LAB_ARGS"):
         lab.start(say=lambda _: None)
+
+
+def test_the_server_sends_small_messages_at_once(monkeypatch):
+    words = next(word for word in lab.command() if "websocket_connection_class" in word)
+    connection = import_item(words.partition("=")[2])
+    said = []
+    monkeypatch.setattr(connection.__base__, "connect", lambda self: said.append("connected"))
+    handler = SimpleNamespace(set_nodelay=lambda on: said.append(on))
+    monkeypatch.setattr(connection, "websocket_handler", handler)
+    connection.__new__(connection).connect()
+    assert said == [True, "connected"]
 
 
 @pytest.mark.slow

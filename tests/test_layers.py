@@ -11,7 +11,7 @@ import labkit
 
 PACKAGE = Path(__file__).parent.parent / "labkit"
 LAYERS = [
-    "errors",
+    "errors connection",
     "task readers cache machine hardware theory statistics lessons",
     "batches callbacks training classifier baselines fine_tuning",
     "policy steps measure counting latency folds coding pack reference recipes readme",

@@ -9,7 +9,7 @@ import pytest
 from matplotlib import rcParams
 from matplotlib.colors import to_rgb
 
-from labkit.plots.style import COLOURS, CYCLE, figure, png, show
+from labkit.plots.style import COLOURS, CYCLE, figure, png, show, ticks
 
 
 def test_the_palette_is_okabe_and_itos():
@@ -55,6 +55,19 @@ def test_a_png_has_the_size_asked_for_and_always_the_same_bytes(dpi):
     assert first == draw()
     assert b"Software" not in first
     zlib.decompress(first[first.index(b"IDAT") + 4 :][: struct.unpack(">I", first[first.index(b"IDAT") - 4 :][:4])[0]])
+
+
+def test_ticks_look_as_those_of_matplotlib():
+    def draw(place):
+        fig, ax = figure(3, 2)
+        ax.barh([0, 1], [2, 1])
+        place(ax)
+        return png(fig)
+
+    assert draw(lambda ax: ticks(ax.yaxis, [0, 1], ["no", "yes"])) == draw(
+        lambda ax: ax.set_yticks([0, 1], ["no", "yes"])
+    )
+    assert draw(lambda ax: ticks(ax.xaxis, [0.5, 2])) == draw(lambda ax: ax.set_xticks([0.5, 2]))
 
 
 def test_matplotlibs_own_settings_stay_as_they_are():

@@ -3,6 +3,7 @@
 import gc
 import threading
 import time
+from functools import partial
 from io import BytesIO
 
 import ipywidgets
@@ -12,6 +13,7 @@ from matplotlib.image import imread
 
 from labkit.errors import Interrupted, SettingError
 from labkit.plots import style
+from labkit.widgets import hardware, machine_card, theory
 from labkit.widgets.controls import choice, log_slider, slider
 from labkit.widgets.painter import Painter, encode, in_a_hurry
 from labkit.widgets.panel import Panel, View, static
@@ -223,6 +225,56 @@ def test_the_painter_keeps_the_layout_until_it_no_longer_fits():
     long = named("a much longer name")
     painter.paint(long, fresh=True)
     assert not painter.overflows(long)
+
+
+@pytest.mark.parametrize(
+    ("draw", "settings"),
+    [
+        (machine_card.view, [{"millions": size} for size in (1.0, 110.0, 1e5, 110.0)]),
+        (hardware.view, [{"length": size} for size in (1.0, 8.0, 512.0, 8.0)]),
+        (partial(theory.view, "pooler"), [{"bits": bits} for bits in (2, 4, 8, 4)]),
+        (theory.update_view, [{"workers": workers, "rows": 64, "steps": 3} for workers in (1, 8, 16, 8)]),
+    ],
+    ids=("card", "roofline", "rounding", "update"),
+)
+def test_a_picture_in_layers_is_the_whole_picture_pixel_for_pixel(draw, settings):
+    painter = Painter()
+    painter.paint(draw(**settings[0]).figure)
+    for setting in settings:
+        layers, whole = draw(**setting).figure, draw(**setting).figure
+        picture = painter.paint(layers)
+        whole.set_dpi(100)
+        painter._canvas_for(whole)
+        whole.set_layout_engine(None)
+        for ax, done in zip(whole.axes, layers.axes, strict=True):
+            ax.set_position(done.get_position())
+        whole.canvas.draw()
+        assert picture == encode(np.asarray(whole.canvas.buffer_rgba()))
+
+
+def test_new_words_limits_or_ticks_are_drawn_although_the_rest_is_kept():
+    def draw(**changes):
+        fig, ax = style.figure(3, 2)
+        ax.plot([0, 1], [0, 1])
+        ax.set(**{"xlabel": "a", "ylabel": "b", "title": "c", "xlim": (0, 1)} | changes)
+        return fig
+
+    painter = Painter()
+    first = painter.paint(draw())
+    changes = ({"xlabel": "A"}, {"ylabel": "B"}, {"title": "C"}, {"xlim": (0, 0.9)}, {"xticks": (0, 1)},
+               {"xticks": (0, 0.5, 1), "xticklabels": list("abc")}, {"xscale": "symlog"})  # fmt: skip
+    pictures = [painter.paint(draw(**change)) for change in changes]
+    assert len({first, *pictures}) == 1 + len(changes)
+    assert painter.paint(draw()) == first
+
+
+def test_only_so_many_still_parts_are_kept():
+    painter = Painter()
+    for number in range(20):
+        fig, ax = style.figure(1, 1)
+        ax.set_xlabel(str(number))
+        painter.paint(fig)
+    assert len(painter._still) == 16
 
 
 def test_a_label_that_no_longer_fits_is_not_cut_off():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from labkit.plots.style import COLOURS, figure
+from labkit.plots.style import COLOURS, figure, ticks
 
 __all__ = [
     "fullest",
@@ -91,7 +91,7 @@ def memory_on(ax, rows, *, limit=None, limit_name="", measured=None):
     if limit:
         ax.axvline(limit / 1e9, color=COLOURS["vermillion"], linestyle="--", linewidth=1.5)
         ax.text(limit / 1e9, -0.55, f" {limit_name}", color=COLOURS["vermillion"], fontsize=9)
-    ax.set_yticks(range(len(rows)), list(rows))
+    ticks(ax.yaxis, range(len(rows)), rows)
     ax.set(xlabel="memory (GB)", ylim=(len(rows) - 0.5, -0.8))
     ax.grid(axis="y", visible=False)
 

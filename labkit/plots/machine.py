@@ -1,8 +1,6 @@
 """The figures of lesson 00: what this machine can hold and do, and what the headlines are like."""
 
-from matplotlib.ticker import FixedLocator, NullLocator
-
-from labkit.plots.style import COLOURS, figure
+from labkit.plots.style import COLOURS, figure, ticks
 
 __all__ = ["MODELS", "class_counts", "scores", "token_limits"]
 
@@ -41,18 +39,13 @@ def token_limits(sizes, *, reading, arithmetic, at, fits, measured=()):
     ax.plot(*at, "o", color=COLOURS["black"], markersize=9, label="the size you chose")
     if measured:
         ax.plot(*zip(*measured, strict=True), "D", color=COLOURS["green"], label="measured, 4 bytes")
-    _ticks(ax.xaxis, {size: words for size, words in _SIZES.items() if sizes[0] <= size <= sizes[-1]})
-    _ticks(ax.yaxis, {time: words for time, words in _TIMES.items() if low <= time <= high})
+    for axis, words in ((ax.xaxis, _SIZES), (ax.yaxis, _TIMES)):
+        ticks(axis, words, words.values())
+    ax.minorticks_off()
     ax.set(xlabel="parameters", ylabel="time")
     ax.set_title("One token, on this machine", loc="left")
     ax.legend(loc="upper left", fontsize=9, frameon=False)
     return fig
-
-
-def _ticks(axis, words):
-    axis.set_major_locator(FixedLocator(list(words)))
-    axis.set_ticklabels(list(words.values()))
-    axis.set_minor_locator(NullLocator())
 
 
 def class_counts(labels, counts):
@@ -89,7 +82,7 @@ def scores(names, intervals):
             fmt="o", color=colour, capsize=4,
         )  # fmt: skip
         ax.annotate(f"{one.value:.3f}", (one.value, row), (0, 8), textcoords="offset points", ha="center")
-    ax.set_yticks(range(len(names)), names)
+    ticks(ax.yaxis, range(len(names)), names)
     ax.set(ylim=(len(names) - 0.5, -0.7), xlabel="macro-F1 on the test headlines, with 95 % interval")
     ax.set_title("How much does pre-training give?", loc="left")
     return fig

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from labkit.plots.style import COLOURS, CYCLE, figure
+from labkit.plots.style import COLOURS, CYCLE, figure, ticks
 
 __all__ = ["bars", "criteria", "f1_curves", "gap_curves", "sparse_cost", "weights_and_cut"]
 
@@ -34,7 +34,9 @@ def weights_and_cut(counts, edges, cut, *, points=(), now=None, curve=None, limi
     right.set(title="One-shot pruning, whole encoder", xlabel="weights set to zero (%)", ylabel="macro-F1",
               xlim=(-3, 103), ylim=limits or (0, 1))  # fmt: skip
     # Few ticks, and a legend that is not searched a place for: most of the time of a picture goes into its words.
-    right.set(xticks=(0, 25, 50, 75, 100), yticks=(0, 0.25, 0.5, 0.75, 1) if limits is None else right.get_yticks())
+    ticks(right.xaxis, (0, 25, 50, 75, 100))
+    if limits is None:
+        ticks(right.yaxis, (0, 0.25, 0.5, 0.75, 1))
     if right.get_legend_handles_labels()[0]:
         right.legend(loc="lower left", fontsize=9)
     return fig

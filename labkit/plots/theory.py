@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from labkit.plots.style import COLOURS, figure
+from labkit.plots.style import COLOURS, figure, ticks
 
 __all__ = [
     "mask_distances",
@@ -112,7 +112,8 @@ def two_zeros(whole, fractional):
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )  # fmt: skip
     ax.axvline(0, color=COLOURS["black"], linewidth=1)
-    ax.set(xlabel="x", ylim=(-0.6, 1.8), yticks=[0, 1], yticklabels=["fractional z", "whole z"])
+    ax.set(xlabel="x", ylim=(-0.6, 1.8))
+    ticks(ax.yaxis, [0, 1], ["fractional z", "whole z"])
     ax.grid(axis="y", visible=False)
     return fig
 
@@ -147,7 +148,8 @@ def weights_and_errors(counts, edges, outside, largest, points, errors, *, chose
     shown, top = points[np.abs(points) <= edges[-1]], 1.5 * counts.max()
     label = f"{len(shown)} of {len(points)} grid points"
     left.vlines(shown, 0.8, top, color=COLOURS["vermillion"], linewidth=1, label=label)
-    left.set(xlabel="weight", ylabel="number of weights", yscale="log", yticks=[1, 100, 10_000])
+    left.set(xlabel="weight", ylabel="number of weights", yscale="log")
+    ticks(left.yaxis, [1, 100, 10_000])
     left.minorticks_off()
     left.set(xlim=(edges[0], edges[-1]), ylim=(0.8, 60 * counts.max()))
     note = f"not in the picture: {outside} weights, the largest\nat {largest:.0f} standard deviations"
@@ -156,7 +158,7 @@ def weights_and_errors(counts, edges, outside, largest, points, errors, *, chose
     for place, (kind, error) in enumerate(errors.items()):
         right.barh(place, error, color=COLOURS["blue" if kind == chosen else "grey"], height=0.6)
         right.annotate(f" {error:.1%}", (error, place), va="center", fontsize=9)
-    right.set_yticks(range(len(errors)), [f"→ {kind}" if kind == chosen else kind for kind in errors])
+    ticks(right.yaxis, range(len(errors)), [f"→ {kind}" if kind == chosen else kind for kind in errors])
     right.set(xlabel="error (share of the weights' size)", xlim=(0, 1.25), ylim=(len(errors) - 0.4, -0.6))
     right.grid(axis="y", visible=False)
     return fig

@@ -16,6 +16,8 @@ import jupytext
 import nbformat
 import pytest
 
+from labkit.lab import command
+
 from .driver import Notebook
 
 SOURCE = Path(__file__).parents[2] / "notebooks" / "source"
@@ -94,14 +96,9 @@ def lab(tmp_path_factory):
 
 
 def _command(notebooks, port, token):
-    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    return [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser", *root,
-        "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-        f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={notebooks}",
-        "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]  # fmt: skip
+    """The very words of `labkit lab`, on another folder and at an address that the tests know."""
+    mine = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    return command(" ".join(["--expose-app-in-browser --ServerApp.ip=127.0.0.1", *mine]), root=notebooks)
 
 
 def _environment(root):

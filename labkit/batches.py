@@ -7,7 +7,7 @@ import torch
 
 from labkit.errors import SettingError
 
-__all__ = ["MAX_LENGTH", "Batches", "encode", "pad"]
+__all__ = ["MAX_LENGTH", "Batches", "Shard", "encode", "pad", "split"]
 
 MAX_LENGTH = 128  # tokens; longer texts are cut
 LONGEST = 100_000  # characters of a text that are looked at: far more than so many tokens, and soon read
@@ -84,3 +84,59 @@ class Batches:
         for rows in self.order(number):
             batch = pad([self.ids[row] for row in rows], padding=self.padding)
             yield batch | {name: values[rows] for name, values in self.columns.items()}
+
+
+def split(batch, rows):
+    """Cut a batch into parts of at most `rows` rows, whose losses add up to the loss of the whole; 0 leaves it whole.
+
+    Each part carries `count`, the rows that the mean of the loss is over, and `labelled`, those of them with a label.
+
+    >>> batch = {"input_ids": torch.ones(3, 2), "labels": torch.tensor([0, 1, -1])}
+    >>> [(len(part["labels"]), part["count"], part["labelled"]) for part in split(batch, 2)]
+    [(2, 3, 2), (1, 3, 2)]
+    """
+    if not rows or rows >= len(batch["input_ids"]):
+        yield batch
+        return
+    tensors = {name: value for name, value in batch.items() if isinstance(value, torch.Tensor)}
+    whole = {"count": len(batch["input_ids"]), "labelled": _labelled(batch)} | batch
+    for start in range(0, len(batch["input_ids"]), rows):
+        yield whole | {name: value[start : start + rows] for name, value in tensors.items()}
+
+
+def _labelled(batch):
+    return int((batch["labels"] >= 0).sum()) if "labels" in batch else 0
+
+
+class Shard:
+    """One worker's rows of every batch: all workers together see each row once, in the order of one process.
+
+    Row i of a batch goes to worker i modulo `world_size`, so that the workers' rows are of like length. Workers
+    average their gradients, so a row counts 1 / (rows of the batch / world_size): the average is then the gradient
+    of the whole batch, also where the rows do not divide. A worker without a row in a batch computes one that counts
+    nothing, because the others wait for it.
+
+    >>> rows = Batches([[1], [1, 2], [1]], batch_size=3, labels=np.array([0, 1, 0]))
+    >>> [len(batch["labels"]) for rank in (0, 1) for batch in Shard(rows, rank=rank, world_size=2).epoch(0)]
+    [2, 1]
+
+    Raises SettingError for a rank that is not one of the workers.
+    """
+
+    def __init__(self, batches, *, rank, world_size):
+        if not 0 <= rank < world_size:
+            raise SettingError(f"a rank from 0 to {world_size - 1}", received=str(rank), do="Ranks are counted from 0.")
+        self.batches, self.rank, self.world_size = batches, rank, world_size
+
+    def __len__(self):
+        return len(self.batches)
+
+    def epoch(self, number):
+        """Yield this worker's part of the batches of an epoch."""
+        for batch in self.batches.epoch(number):
+            rows, labelled = len(batch["input_ids"]), _labelled(batch)
+            part = {name: value[self.rank :: self.world_size] for name, value in batch.items()}
+            part |= {"count": rows / self.world_size, "labelled": labelled / self.world_size}
+            if self.rank >= rows:
+                part = {name: value[:1] for name, value in batch.items()} | {"count": math.inf, "labelled": math.inf}
+            yield part

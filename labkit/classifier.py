@@ -17,9 +17,11 @@ from transformers.utils import logging as transformers_logging
 
 from labkit.batches import MAX_LENGTH, encode, pad
 from labkit.errors import ModelFileError, SettingError
+from labkit.vocabulary import MergedTokenizer
 
 __all__ = ["CHECKPOINT_SHA256", "Classifier", "checkpoint_folder", "pretrained"]
 
+ROWS = "token_rows.npy"
 CHECKPOINT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -64,19 +66,24 @@ class Classifier:
 
     @property
     def fingerprint(self):
-        """A short hash of architecture, weights and labels."""
+        """A short hash of architecture, weights, labels and merged rows."""
         digest = hashlib.sha256(json.dumps([self.labels, _architecture(self.model.config)]).encode())
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().contiguous().numpy())
+        if isinstance(self.tokenizer, MergedTokenizer):
+            digest.update(np.ascontiguousarray(self.tokenizer.rows))
         return digest.hexdigest()[:16]
 
     def save(self, folder):
         """Save in the plain format of Transformers: a folder with config, float32 weights and tokenizer."""
         with _quiet():
             self.model.save_pretrained(folder)
-            self.tokenizer.save_pretrained(folder)
+            merged = isinstance(self.tokenizer, MergedTokenizer)
+            (self.tokenizer.tokenizer if merged else self.tokenizer).save_pretrained(folder)
         (Path(folder) / "labels.json").write_text(json.dumps(self.labels))
+        if merged:
+            np.save(Path(folder) / ROWS, self.tokenizer.rows)
 
     @classmethod
     def load(cls, folder):
@@ -90,6 +97,8 @@ class Classifier:
             with _quiet():
                 model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
                 tokenizer = _tokenizer(folder)
+            if (folder / ROWS).exists():
+                tokenizer = MergedTokenizer(tokenizer, np.load(folder / ROWS, allow_pickle=False))
         except Exception as error:  # safetensors, json and transformers each raise their own
             raise ModelFileError(
                 "a folder that a classifier was saved to", received=f"{folder.name}: {error}",

@@ -18,11 +18,13 @@ from labkit.classifier import Classifier
 from labkit.coding import Coded, decode, encode, sparse_bits
 from labkit.errors import PackError
 from labkit.steps.quantize import Encoding, dequantize
+from labkit.vocabulary import MergedTokenizer
 
 __all__ = ["inspect", "load", "save"]
 
 VERSION = 1
 HEADER = "labkit"
+ROWS = "rows of tokens"
 DAMAGED = "The file is damaged or was changed: make it or copy it again."
 
 
@@ -38,7 +40,11 @@ def save(classifier, path, *, policy=()):
     streams, tensors = {}, {}
     for name, parameter in classifier.model.state_dict().items():
         tensors[name] = _store(name, parameter, classifier.encodings.get(name), streams)
-    streams["tokenizer"] = np.frombuffer(_tokenizer_bytes(classifier.tokenizer), dtype=np.uint8)
+    tokenizer = classifier.tokenizer
+    if isinstance(tokenizer, MergedTokenizer):
+        streams[ROWS] = np.frombuffer(lzma.compress(tokenizer.rows.astype("<u2").tobytes()), dtype=np.uint8)
+        tokenizer = tokenizer.tokenizer
+    streams["tokenizer"] = np.frombuffer(_tokenizer_bytes(tokenizer), dtype=np.uint8)
     header = {
         "version": VERSION, "labels": classifier.labels, "config": classifier.model.config.to_dict(),
         "policy": list(policy), "tensors": tensors,
@@ -74,7 +80,10 @@ def load(path):
                 encodings[name] = code
         model.load_state_dict(state, assign=True)
         _fill_buffers(model)
-        return Classifier(model, _tokenizer(streams["tokenizer"]), header["labels"], encodings=encodings)
+        tokenizer = _tokenizer(streams["tokenizer"])
+        if ROWS in streams:
+            tokenizer = MergedTokenizer(tokenizer, _rows(streams[ROWS], model.config.vocab_size))
+        return Classifier(model, tokenizer, header["labels"], encodings=encodings)
 
 
 def inspect(path):
@@ -89,7 +98,7 @@ def inspect(path):
         for name, entry in header["tensors"].items():
             size = sum(streams[f"{name}/{suffix}"].nbytes for suffix in entry["streams"])
             rows.append(_row(name, entry["stored"], size, int(np.prod(entry["shape"]))))
-    rows.append(_row("tokenizer", "lzma", streams["tokenizer"].nbytes, 0))
+    rows += [_row(name, "lzma", streams[name].nbytes, 0) for name in ("tokenizer", ROWS) if name in streams]
     rows.append(_row("header", "json", Path(path).stat().st_size - sum(row["bytes"] for row in rows), 0))
     return sorted(rows, key=lambda row: -row["bytes"])
 
@@ -209,3 +218,10 @@ def _tokenizer(stream):
         for name, text in json.loads(lzma.decompress(stream.tobytes())).items():
             (Path(folder) / Path(name).name).write_text(text, "utf-8")
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=MAX_LENGTH)
+
+
+def _rows(stream, count):
+    rows = np.frombuffer(lzma.decompress(stream.tobytes()), dtype="<u2").astype(np.int64)
+    if rows.max(initial=0) >= count:
+        raise PackError(f"rows below {count}", received=str(rows.max()), do=DAMAGED)
+    return rows

@@ -10,6 +10,7 @@ from labkit.batches import Batches, encode
 from labkit.cache import code_version, default_cache
 from labkit.callbacks import Progress
 from labkit.errors import SettingError
+from labkit.outputs import logits_once
 from labkit.steps import Step, step_from_dict
 from labkit.training import fit
 
@@ -82,11 +83,12 @@ class Policy:
         def make(folder):
             student = teacher.copy()
             for step in self.steps:
-                step.prepare(student)
+                step.prepare(student, task)
             checkpoint = cache.work(key) / "training.pt"
             self._train(
-                student, teacher, task, seed=seed, checkpoint=checkpoint, callbacks=callbacks, progress=progress
-            )
+                student, teacher, task, seed=seed, cache=cache, checkpoint=checkpoint, callbacks=callbacks,
+                progress=progress,
+            )  # fmt: skip
             for step in self.steps:
                 step.finish(student)
             pack.save(student, folder / "model.pack", policy=[step.to_dict() for step in self.steps])
@@ -101,13 +103,13 @@ class Policy:
             "task": task.fingerprint, "seed": seed, "code": code_version(*CODE, *modules), "format": pack.VERSION,
         }  # fmt: skip
 
-    def _train(self, student, teacher, task, *, seed, checkpoint, callbacks, progress):
+    def _train(self, student, teacher, task, *, seed, cache, checkpoint, callbacks, progress):
         trainer = next((step for step in self.steps if step.trains), None)
         if trainer is None:
             return
         texts, labels = trainer.rows(task, seed=seed)
         unique = list(dict.fromkeys(texts))
-        scores = dict(zip(unique, teacher.logits(unique, batch_size=64), strict=True))
+        scores = dict(zip(unique, logits_once(teacher, unique, batch_size=64, cache=cache), strict=True))
         batches = Batches(
             encode(student.tokenizer, texts), batch_size=trainer.batch_size, seed=seed, labels=labels,
             padding=student.tokenizer.pad_token_id, teacher_logits=np.stack([scores[text] for text in texts]),

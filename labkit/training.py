@@ -2,18 +2,20 @@
 
 import signal
 import threading
-import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch.nn import functional
 
-from labkit.callbacks import Callback, State
-from labkit.errors import CacheError, Interrupted, SettingError
+from labkit.batches import split
+from labkit.callbacks import State
+from labkit.checkpoint import Checkpoint
+from labkit.errors import Interrupted, SettingError
 
-__all__ = ["Checkpoint", "Training", "cross_entropy", "fit"]
+__all__ = ["Training", "cross_entropy", "fit"]
+
+OPTIMIZERS = ("adamw", "sgd")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class Training:
     learning_rate   its peak: it rises over the first share `warmup` of the steps, then falls to zero (one cycle)
     weight_decay    of AdamW, per step and unit of learning rate
     clip            largest norm of the gradient
+    micro_batch     rows at a time: the gradients of a step are added up over parts of this size, which needs less
+                    memory and gives the same step; 0 takes the whole batch at once
+    optimizer       "adamw", or "sgd": plain gradient descent without momentum
     """
 
     epochs: int = 5
@@ -33,6 +38,8 @@ class Training:
     weight_decay: float = 0.01
     warmup: float = 0.1
     clip: float = 1.0
+    micro_batch: int = 0
+    optimizer: str = "adamw"
 
     def __post_init__(self):
         whole = all(type(value) is int and value >= 1 for value in (self.epochs, self.batch_size))
@@ -46,11 +53,25 @@ class Training:
             raise SettingError(
                 "a learning rate between 0 and 1", received=str(self.learning_rate), do="1e-4 is a good start."
             )
+        if type(self.micro_batch) is not int or self.micro_batch < 0:
+            raise SettingError(
+                "a whole number of rows at a time", received=str(self.micro_batch), do="0 takes the whole batch."
+            )
+        if self.optimizer not in OPTIMIZERS:
+            raise SettingError(f"an optimizer, one of {OPTIMIZERS}", received=repr(self.optimizer), do='Write "adamw".')
 
 
 def cross_entropy(logits, batch):
-    """The loss of fine-tuning: mean over the batch of -log p(label)."""
-    return functional.cross_entropy(logits, batch["labels"])
+    """The loss of fine-tuning: mean over the batch of -log p(label).
+
+    Where the batch is a part of a larger one, `batch["count"]` is the number of rows that the mean is over: the sum
+    over the parts is then the mean over the whole.
+
+    >>> half = {"labels": torch.tensor([0]), "count": 2}
+    >>> round(cross_entropy(torch.zeros(1, 2), half).item(), 4)   # ln 2 for one row of two
+    0.3466
+    """
+    return functional.cross_entropy(logits, batch["labels"], reduction="sum") / batch.get("count", len(logits))
 
 
 def fit(model, batches, *, training, loss=cross_entropy, callbacks=(), checkpoint=None, seed=0):
@@ -62,9 +83,7 @@ def fit(model, batches, *, training, loss=cross_entropy, callbacks=(), checkpoin
 
     Raises Interrupted on Ctrl-C, when the step is whole and its checkpoint saved; a second Ctrl-C does not wait.
     """
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
-    )
+    optimizer = _optimizer(model, training)
     steps = training.epochs * len(batches)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=training.learning_rate, total_steps=steps + 1, pct_start=training.warmup, cycle_momentum=False
@@ -81,7 +100,7 @@ def fit(model, batches, *, training, loss=cross_entropy, callbacks=(), checkpoin
             callbacks.append(saver)  # last, so that it saves what the others made of the weights
         try:
             _tell(callbacks, "on_start", state, stopped)
-            _loop(state, batches, schedule, loss, training.clip, callbacks, stopped)
+            _loop(state, batches, schedule, loss, training, callbacks, stopped)
             if stopped.is_set():
                 raise _interrupted(state, saver)
         finally:
@@ -89,6 +108,11 @@ def fit(model, batches, *, training, loss=cross_entropy, callbacks=(), checkpoin
             for callback in callbacks:
                 callback.on_end(state)
     return state
+
+
+def _optimizer(model, training):
+    settings = {"lr": training.learning_rate, "weight_decay": training.weight_decay, "fused": True}
+    return {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[training.optimizer](model.parameters(), **settings)
 
 
 @contextmanager
@@ -120,7 +144,7 @@ def _tell(callbacks, moment, state, stopped):
             stopped.set()
 
 
-def _loop(state, batches, schedule, loss, clip, callbacks, stopped):
+def _loop(state, batches, schedule, loss, training, callbacks, stopped):
     for epoch in range(state.step // len(batches), state.steps // len(batches)):
         state.epoch = epoch
         done = state.step - epoch * len(batches)
@@ -129,17 +153,29 @@ def _loop(state, batches, schedule, loss, clip, callbacks, stopped):
                 continue
             if stopped.is_set():
                 return
-            logits = state.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-            value = loss(logits, batch)
             state.optimizer.zero_grad(set_to_none=True)
-            value.backward()
+            value = _backward(state.model, batch, loss, training.micro_batch)
             _tell(callbacks, "after_backward", state, stopped)
-            torch.nn.utils.clip_grad_norm_(state.model.parameters(), clip)
+            torch.nn.utils.clip_grad_norm_(state.model.parameters(), training.clip)
             state.optimizer.step()
             schedule.step()
             state.step += 1
-            state.losses.append(value.item())
+            state.losses.append(value)
             _tell(callbacks, "after_step", state, stopped)
+
+
+def _backward(model, batch, loss, rows):
+    """Compute the gradients of a batch, `rows` at a time, and return its loss."""
+    total, parts = 0.0, list(split(batch, rows))
+    for part in parts:
+        last = part is parts[-1]
+        # Workers that train together exchange gradients once a step, with the last part.
+        with nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():
+            logits = model(input_ids=part["input_ids"], attention_mask=part["attention_mask"]).logits
+            value = loss(logits, part)
+            value.backward()
+        total += value.item()
+    return total
 
 
 def _interrupted(state, saver):
@@ -149,58 +185,3 @@ def _interrupted(state, saver):
     return Interrupted(
         f"{state.steps} steps of training", received=f"a stop after step {state.step}", do=f"Nothing is broken. {kept}"
     )
-
-
-class Checkpoint(Callback):
-    """Saves where training stands, every `seconds` and on Ctrl-C, and takes it up again at the next start."""
-
-    def __init__(self, path, schedule, others, *, seconds=20.0):
-        self.path, self.schedule, self.others, self.seconds = Path(path), schedule, others, seconds
-        self._saved = time.monotonic()
-
-    def restore(self, state):
-        """Take up what was saved, where there is something; a damaged checkpoint is as good as none."""
-        if not self.path.exists():
-            return
-        try:
-            saved = torch.load(self.path, weights_only=True)
-        except Exception:  # zip, pickle and torch each raise their own
-            return
-        state.model.load_state_dict(saved["model"])
-        state.optimizer.load_state_dict(saved["optimizer"])
-        self.schedule.load_state_dict(saved["schedule"])
-        torch.set_rng_state(saved["random"])
-        state.step, state.losses = saved["step"], saved["losses"]
-        for callback, memory in zip(self._with_memory(), saved["callbacks"], strict=True):
-            callback.load_state_dict(memory)
-
-    def _with_memory(self):
-        # A bar or a stop button has nothing to keep, and need not be there again at the next start.
-        return [callback for callback in self.others if callback.state_dict()]
-
-    def after_step(self, state):
-        if time.monotonic() - self._saved > self.seconds and state.step < state.steps:
-            self.save(state)
-
-    def save(self, state):
-        """Write the checkpoint; an interruption while writing leaves the one before intact.
-
-        Raises CacheError when there is no room for it.
-        """
-        whole = {
-            "model": state.model.state_dict(), "optimizer": state.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(), "random": torch.get_rng_state(), "step": state.step,
-            "losses": state.losses, "callbacks": [callback.state_dict() for callback in self._with_memory()],
-        }  # fmt: skip
-        part = self.path.with_suffix(".part")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(whole, part)
-            part.replace(self.path)
-        except (OSError, RuntimeError) as error:  # torch says RuntimeError when the disk is full
-            part.unlink(missing_ok=True)
-            raise CacheError(
-                f"room for the checkpoint of step {state.step}", received=str(error).splitlines()[0],
-                do="Make room, or set the environment variable LABKIT_CACHE to another folder, and run it again.",
-            ) from error  # fmt: skip
-        self._saved = time.monotonic()

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.batches import MAX_LENGTH, Batches, encode, pad
+from labkit.batches import MAX_LENGTH, Batches, Shard, encode, pad, split
 from labkit.errors import SettingError
 
 ROWS = st.lists(st.lists(st.integers(1, 30521), min_size=1, max_size=9), min_size=1, max_size=6)
@@ -102,3 +102,44 @@ def test_columns_keep_shape_and_type():
     for batch in batches.epoch(0):
         assert batch["teacher_logits"].dtype == torch.float32
         assert torch.equal(batch["teacher_logits"], torch.from_numpy(logits)[batch["labels"]])
+
+
+def labelled_batch(rows, random):
+    labels = torch.from_numpy(random.integers(-1, 2, size=rows))
+    return {"input_ids": torch.arange(2 * rows).reshape(rows, 2), "labels": labels}
+
+
+@QUICK
+@given(st.integers(1, 9), st.integers(0, 10))
+def test_parts_are_the_batch_and_know_the_whole(rows, size):
+    batch = labelled_batch(rows, np.random.default_rng(rows))
+    parts = list(split(batch, size))
+    for name in batch:
+        assert torch.equal(torch.cat([part[name] for part in parts]), batch[name])
+    if len(parts) == 1:
+        assert parts[0] is batch
+    for part in parts if len(parts) > 1 else ():
+        assert (part["count"], part["labelled"]) == (rows, (batch["labels"] >= 0).sum())
+    again = [piece for part in parts for piece in split(part, 1)]
+    assert all(piece.get("count", 1) == (rows if rows > 1 else 1) for piece in again), "a part of a part keeps it"
+
+
+@QUICK
+@given(st.integers(1, 20), st.integers(1, 6), st.integers(1, 5))
+def test_workers_see_each_row_once_and_their_mean_is_the_mean(rows, batch_size, workers):
+    ids = [[row, 0] for row in range(rows)]
+    values = np.random.default_rng(rows).normal(size=rows)
+    batches = Batches(ids, batch_size=batch_size, seed=1, values=values, labels=np.arange(rows) % 3 - 1)
+    shards = [Shard(batches, rank=rank, world_size=workers) for rank in range(workers)]
+    assert {len(shard) for shard in shards} == {len(batches)}
+    for whole, *parts in zip(batches.epoch(2), *(shard.epoch(2) for shard in shards), strict=True):
+        real = [part for part in parts if part["count"] != np.inf]
+        assert sorted(torch.cat([part["input_ids"] for part in real])[:, 0]) == sorted(whole["input_ids"][:, 0])
+        assert all(len(part["values"]) == 1 for part in parts if part["count"] == np.inf)
+        mean = sum(part["values"].sum().item() / part["count"] for part in parts) / workers
+        assert mean == pytest.approx(whole["values"].mean().item(), abs=1e-12)
+
+
+def test_a_rank_that_is_no_worker():
+    with pytest.raises(SettingError, match="a rank from 0 to 1. Received 2"):
+        Shard(Batches([[1]], batch_size=1), rank=2, world_size=2)

@@ -248,3 +248,16 @@ def test_an_entry_says_what_it_was_made_of(cache):
     entry = json.loads((cache.get(KEY, Maker()) / "entry.json").read_text())
     assert entry["key"] == KEY
     assert sorted(entry["files"]) == ["other.bin", "sub/answer.txt"]
+
+
+def test_a_value_is_computed_once_and_comes_back_equal(tmp_path):
+    cache, asked = Cache(tmp_path), []
+
+    def compute():
+        asked.append(1)
+        return {"a": [1, 2.5, None], "b": "text"}
+
+    values = [cache.value({"what": "thing", "n": 1}, compute) for _ in range(3)]
+    assert values == [{"a": [1, 2.5, None], "b": "text"}] * 3
+    cache.value({"what": "thing", "n": 2}, compute)
+    assert len(asked) == 2

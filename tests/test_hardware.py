@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertForSequenceClassification, BertModel, GPT2Config, GPT2LMHeadModel
 
 from labkit import hardware
+from labkit.cache import Cache
 from labkit.errors import Interrupted, LabError, SettingError
 from labkit.hardware import PUBLISHED, SHAPES, Shape, measured, tables, this_machine, wire, work, worker
 from labkit.hardware.memory import activation_bytes, training_peak_bytes, training_state_bytes
@@ -216,6 +217,21 @@ def test_several_models_are_trained_side_by_side(monkeypatch):
     assert sorted(asked) == [("BERT-base", 1, False), ("MiniLM", 2, True)]
 
 
+def test_with_a_cache_a_machine_is_asked_once(monkeypatch, tmp_path):
+    asked, cache = [], Cache(tmp_path)
+
+    def stand_in(shape, **how):
+        asked.append(shape.name)
+        return measured.Measured(1, 2, 3, 0.5, 4)
+
+    monkeypatch.setattr(measured, "measure_step", stand_in)
+    sizes = {"MiniLM": (2, 8)}
+    first, again = (measured.measure_training(sizes, cache=cache) for _ in range(2))
+    assert first == again == {"MiniLM": measured.Measured(1, 2, 3, 0.5, 4)}
+    measured.measure_training(sizes, threads=2, cache=cache)
+    assert asked == ["MiniLM", "MiniLM"]
+
+
 def test_impossible_measurements_are_refused_before_they_start():
     with pytest.raises(SettingError, match=r"Expected at most 512 tokens for MiniLM. Received 513"):
         measured.measure_step(SHAPES["MiniLM"], batch=1, length=513)
@@ -296,9 +312,10 @@ def test_layer_speeds_stay_under_the_roof_and_grow():
 # On the wire, and side by side
 
 
-def test_two_workers_send_what_the_ring_says():
+def test_two_workers_send_what_the_ring_says(tmp_path):
     shapes = [SHAPES["MiniLM"]]
-    (sent,) = wire.measure_all_reduce(shapes)
+    (sent,) = wire.measure_all_reduce(shapes, cache=Cache(tmp_path))
+    assert wire.measure_all_reduce(shapes, cache=Cache(tmp_path)) == [sent]
     assert sent.bytes == pytest.approx(wire.all_reduce_bytes(shapes[0], workers=2), rel=0.05)
     assert sent.seconds > 0
 

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "labkit"
 LAYERS = [
     "errors connection",
     "task readers cache machine hardware theory statistics lessons",
-    "batches callbacks training classifier baselines fine_tuning",
+    "batches callbacks checkpoint vocabulary training classifier outputs baselines fine_tuning",
     "policy steps measure counting latency folds coding pack reference recipes readme",
     "plots exercises predictions results claims",
     "execution running report widgets",

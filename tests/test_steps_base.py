@@ -42,7 +42,7 @@ def test_which_steps_train_or_need_it():
     [
         (
             {"step": "Shrink"},
-            r"one of the steps \['Distill', 'KeepLayers', 'PruneMagnitude', 'Quantize'.*Received 'Shrink'",
+            r"one of the steps \['Distill', 'KeepLayers', 'MergeVocabulary', 'PruneMagnitude', 'Quantize'.*Received 'Shrink'",
         ),
         ({}, "one of the steps.*Received None"),
         ({"step": "Quantize", "bit": 4}, r"fields of Quantize: \['bits', 'group', 'embeddings'\]. Received \['bit'\]"),

@@ -8,6 +8,7 @@ from scipy.special import softmax
 from scipy.stats import entropy
 from torch import nn
 
+from labkit.batches import split
 from labkit.errors import SettingError
 from labkit.steps import Distill
 from labkit.steps.distill import distillation_loss
@@ -116,3 +117,19 @@ def test_its_training_is_what_it_says():
 def test_settings_that_make_no_sense_are_refused_at_once(options, words):
     with pytest.raises(SettingError, match=words):
         Distill(**options)
+
+
+def test_losses_of_parts_add_up_to_the_loss_of_the_whole():
+    random = torch.Generator().manual_seed(0)
+    logits, teacher = (torch.randn(7, 3, generator=random) for _ in range(2))
+    batch = {
+        "input_ids": torch.zeros(7, 1),
+        "teacher_logits": teacher,
+        "labels": torch.tensor([0, -1, 2, -1, -1, 1, 0]),
+    }
+    settings = {"temperature": 2.0, "mix": 0.7}
+    whole = distillation_loss(logits, batch, **settings)
+    parts = [
+        distillation_loss(rows, part, **settings) for rows, part in zip(logits.split(2), split(batch, 2), strict=True)
+    ]
+    assert sum(parts).item() == pytest.approx(whole.item(), rel=1e-6)

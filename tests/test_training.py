@@ -147,3 +147,52 @@ def test_the_learning_rate_is_one_cycle(batches):
 def test_settings_that_make_no_sense(options, words):
     with pytest.raises(SettingError, match=words):
         Training(**options)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_step_in_parts_is_the_step_at_once(batches, optimizer, rows):
+    # In double precision, because AdamW makes a whole step of a gradient that is only rounding error.
+    whole, parts = (small.classifier(dropout=0.0).model.double() for _ in range(2))
+    settings = {"epochs": 2, "batch_size": 4, "learning_rate": 3e-3, "optimizer": optimizer}
+    first = fit(whole, batches, training=Training(**settings))
+    second = fit(parts, batches, training=Training(**settings, micro_batch=rows))
+    assert second.losses == pytest.approx(first.losses, abs=1e-9)
+    for name, tensor in whole.state_dict().items():
+        assert torch.allclose(tensor, parts.state_dict()[name], atol=1e-9), name
+
+
+def test_gradient_descent_takes_the_step_of_the_formula(batches):
+    model, before = (small.classifier(dropout=0.0).model.double() for _ in range(2))
+    settings = Training(epochs=1, batch_size=4, learning_rate=0.01, optimizer="sgd", weight_decay=0.0, clip=1e9)
+    once = Once()
+    fit(model, batches, training=settings, callbacks=[once])
+    batch = next(iter(batches.epoch(0)))
+    labels = batch.pop("labels")
+    torch.nn.functional.cross_entropy(before(**batch).logits, labels).backward()
+    for name, parameter in before.named_parameters():
+        moved = parameter.detach() - (0 if parameter.grad is None else once.rate * parameter.grad)
+        assert torch.allclose(moved, once.seen[name], rtol=0, atol=1e-12), name
+    assert 0 < once.rate <= 0.01
+
+
+class Once(Callback):
+    """Keeps the learning rate of the first step and the weights after it."""
+
+    def after_backward(self, state):
+        if state.step == 0:
+            self.rate = state.optimizer.param_groups[0]["lr"]
+
+    def after_step(self, state):
+        if state.step == 1:
+            self.seen = {name: parameter.detach().clone() for name, parameter in state.model.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"micro_batch": -1}, "a whole number of rows"), ({"micro_batch": 2.5}, "Received 2.5"),
+     ({"optimizer": "adam"}, r"one of \('adamw', 'sgd'\). Received 'adam'")],
+)  # fmt: skip
+def test_settings_of_a_step_that_make_no_sense(wrong, words):
+    with pytest.raises(SettingError, match=words):
+        Training(**wrong)

@@ -9,9 +9,10 @@ import small
 import torch
 
 from labkit.callbacks import Callback, Stop
+from labkit.checkpoint import Checkpoint
 from labkit.errors import CacheError, Interrupted
 from labkit.steps import PruneMagnitude
-from labkit.training import Checkpoint, cross_entropy
+from labkit.training import cross_entropy
 
 
 class StopAt(Callback):

@@ -10,6 +10,7 @@ from labkit.baselines import tfidf_baseline
 from labkit.fine_tuning import fine_tune
 from labkit.folds import pool
 from labkit.machine import probe
+from labkit.outputs import predict_once
 from labkit.policy import Policy
 from labkit.recipes import LONG
 from labkit.reference import write_reference
@@ -34,7 +35,7 @@ def main(words=()):
     folds = tuple(range(parser.parse_args(list(words)).folds))
     console, machine = Console(), probe()
     experiments = {
-        "teacher": lambda task: fine_tune(task).predict(task.texts("test")), "TF-IDF": tfidf_baseline,
+        "teacher": lambda task: predict_once(fine_tune(task), task.texts("test")), "TF-IDF": tfidf_baseline,
         **{name: _experiment(policy) for name, policy in POLICIES.items()},
     }  # fmt: skip
     rows, teacher = [], None
@@ -52,7 +53,7 @@ def main(words=()):
 
 
 def _experiment(policy):
-    return lambda task: policy.apply(fine_tune(task), task).predict(task.texts("test"))
+    return lambda task: predict_once(policy.apply(fine_tune(task), task), task.texts("test"))
 
 
 def _row(name, result, teacher, *, seconds):

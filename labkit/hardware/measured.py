@@ -7,12 +7,15 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 
+from labkit.cache import code_version
 from labkit.errors import Interrupted, LabError, SettingError
 from labkit.hardware.memory import inference_bytes, training_peak_bytes
 from labkit.hardware.shape import SHAPES
 from labkit.hardware.work import layer_products
+from labkit.machine import probe
 from labkit.machine.speed import torch_threads
 from labkit.machine.system import memory_bytes
 
@@ -94,12 +97,20 @@ def measure_step(
     return Measured(**json.loads(lines[-1]))
 
 
-def measure_training(sizes, *, threads=1, count_in=()):
+def measure_training(sizes, *, threads=1, count_in=(), cache=None):
     """Train each model of {name: (batch, length)} for two steps ({name: Measured}), two models at a time.
 
     Two only where both fit into memory together. Memory does not depend on who else is running; the times
-    do. `count_in` names the models whose activations are counted too.
+    do. `count_in` names the models whose activations are counted too. With a `cache`, this machine is asked once.
     """
+    if cache is not None:
+        key = {
+            "what": "training memory", "sizes": sizes, "threads": threads, "count_in": list(count_in),
+            "machine": probe().label(), "code": code_version("labkit.hardware.measured", "labkit.hardware.worker"),
+        }  # fmt: skip
+        ask = partial(measure_training, sizes, threads=threads, count_in=count_in)
+        found = cache.value(key, lambda: {name: asdict(one) for name, one in ask().items()})
+        return {name: Measured(**one) for name, one in found.items()}
     peaks = sorted(
         training_peak_bytes(SHAPES[name], batch=batch, length=length) for name, (batch, length) in sizes.items()
     )

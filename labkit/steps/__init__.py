@@ -3,7 +3,8 @@
 from labkit.steps.base import Step, step_from_dict
 from labkit.steps.distill import Distill
 from labkit.steps.keep_layers import KeepLayers
+from labkit.steps.merge_vocabulary import MergeVocabulary
 from labkit.steps.prune_magnitude import PruneMagnitude
 from labkit.steps.quantize import Quantize
 
-__all__ = ["Distill", "KeepLayers", "PruneMagnitude", "Quantize", "Step", "step_from_dict"]
+__all__ = ["Distill", "KeepLayers", "MergeVocabulary", "PruneMagnitude", "Quantize", "Step", "step_from_dict"]

@@ -18,8 +18,8 @@ class Step:
     needs_training = False
     trains = False
 
-    def prepare(self, classifier):
-        """Change the structure of the classifier, in place, before training."""
+    def prepare(self, classifier, task=None):
+        """Change the structure of the classifier, in place, before training; `task` is what it will be trained on."""
 
     def constrain(self, classifier):
         """List the callbacks that hold the constraint while the classifier is trained."""

@@ -16,7 +16,8 @@ def distillation_loss(logits, batch, *, temperature, mix):
     """mix · T² · KL(teacher ‖ student at temperature T) + (1 − mix) · cross-entropy with the labels.
 
     `logits` and `batch["teacher_logits"]` have shape (rows, classes). Rows with label −1 have no label and count
-    in the first term only. T² keeps the size of the gradient the same at every temperature.
+    in the first term only. T² keeps the size of the gradient the same at every temperature. Where the batch is a part
+    of a larger one, `count` and `labelled` say over how many rows each mean is (see `labkit.batches.split`).
 
     >>> import torch
     >>> same = torch.tensor([[2.0, 0.0]])
@@ -28,11 +29,13 @@ def distillation_loss(logits, batch, *, temperature, mix):
     """
     student = functional.log_softmax(logits / temperature, dim=1)
     teacher = functional.log_softmax(batch["teacher_logits"] / temperature, dim=1)
-    imitation = functional.kl_div(student, teacher, log_target=True, reduction="batchmean") * temperature**2
+    imitation = functional.kl_div(student, teacher, log_target=True, reduction="sum") * temperature**2
+    imitation = imitation / batch.get("count", len(logits))
     labelled = batch["labels"] >= 0
     if mix == 1 or not labelled.any():
         return mix * imitation
-    return mix * imitation + (1 - mix) * functional.cross_entropy(logits[labelled], batch["labels"][labelled])
+    truth = functional.cross_entropy(logits[labelled], batch["labels"][labelled], reduction="sum")
+    return mix * imitation + (1 - mix) * truth / batch.get("labelled", labelled.sum())
 
 
 @dataclass(frozen=True)

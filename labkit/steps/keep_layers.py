@@ -41,7 +41,7 @@ class KeepLayers(Step):
             )
         return kept
 
-    def prepare(self, classifier):
+    def prepare(self, classifier, task=None):
         """Take the other layers out of the model."""
         encoder = classifier.model.base_model.encoder
         kept = self.kept(len(encoder.layer))

@@ -87,7 +87,7 @@ class PruneMagnitude(Step):
         parts = flat.split([score.numel() for score in scores.values()])
         return {name: part.view_as(scores[name]) for name, part in zip(scores, parts, strict=True)}
 
-    def prepare(self, classifier):
+    def prepare(self, classifier, task=None):
         """Prune at once, where the schedule says so."""
         weights = encoder_weights(classifier.model, layers=self.layers)
         if self.schedule == "one-shot":

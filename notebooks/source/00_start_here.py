@@ -36,7 +36,7 @@ import time
 import pandas as pd
 from IPython.display import Markdown
 
-from labkit import exercise, fine_tune, load_task, predict, probe, record, reveal, show
+from labkit import exercise, fine_tune, load_task, predict, predict_once, probe, record, reveal, show
 from labkit.plots import machine as plots
 
 
@@ -233,7 +233,7 @@ predict("start.model-f1", 0.8, unit="macro-F1")  # ← your guess
 start = time.perf_counter()
 teacher = fine_tune(task, seed=seed)
 seconds = time.perf_counter() - start
-by_model = teacher.predict(task.texts("test"))
+by_model = predict_once(teacher, task.texts("test"))  # kept too
 reveal("start.model-f1", macro_f1(truth, by_model, len(task.labels)))
 print(f"{teacher.model.num_parameters():,} parameters, ready after {seconds:.0f} s, from now on at once.")
 
@@ -248,7 +248,7 @@ from labkit.folds import pool
 from labkit.statistics import compare, f1_interval
 
 if profile == "full":
-    models = pool(lambda one: fine_tune(one, seed=seed).predict(one.texts("test")))
+    models = pool(lambda one: predict_once(fine_tune(one, seed=seed), one.texts("test")))
     truth, by_model, by_words = models.truth, models.predicted, pool(tfidf_baseline).predicted
 names = ("counting words (TF-IDF)", "MiniLM, fine-tuned")
 intervals = [f1_interval(truth, predicted) for predicted in (by_words, by_model)]

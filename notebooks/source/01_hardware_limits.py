@@ -38,6 +38,7 @@ threads: int = 1  # that compute in what is timed here: one is the steadiest
 import pandas as pd
 
 from labkit import exercise, predict, probe, record, reveal, show
+from labkit.cache import default_cache
 from labkit.claims import verdicts
 from labkit.hardware import SHAPES, measured, order, parameters, parameters_by_part, tables
 from labkit.plots import hardware as plots
@@ -167,13 +168,13 @@ sizes = {"MiniLM": (batch, length), "BERT-base": (2, 32)}
 if profile == "full":
     sizes |= {"BERT-base": (8, 64), "BERT-large": (4, 64)}
 sizes = tables.that_fit(sizes, memory=machine.memory_free_bytes)
-steps = measured.measure_training(sizes, threads=threads, count_in=["MiniLM"])
+steps = measured.measure_training(sizes, threads=threads, count_in=["MiniLM"], cache=default_cache())
 found = steps["MiniLM"]
 reveal("hardware-training-memory", found.peak_bytes / 1e6)
 
 # %% [markdown]
 # That was a real model in a process of its own, trained for two steps, while the system kept note of its
-# highest memory. (BERT-base was trained beside it; you will see it in a moment.) Where does it go? The
+# highest memory. (The second time you run the cell, you see what this machine answered the first time.) (BERT-base was trained beside it; you will see it in a moment.) Where does it go? The
 # article says: parameters and intermediate results. Follow one weight through a step to see what is
 # missing:
 #
@@ -407,7 +408,7 @@ from labkit.hardware.wire import measure_all_reduce
 
 names = SHAPES if profile == "full" else [*steps, "GPT-3"]
 flops = {name: measured.counted_flops(SHAPES[name], batch=4, length=128, train=True) for name in names}
-sent = dict(zip(steps, measure_all_reduce([SHAPES[name] for name in steps]), strict=True))
+sent = dict(zip(steps, measure_all_reduce([SHAPES[name] for name in steps], cache=default_cache()), strict=True))
 panels = tables.growth(machine, steps, flops=flops, sent=sent)
 show(
     plots.long_run(counts, panels),

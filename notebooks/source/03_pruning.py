@@ -34,7 +34,7 @@ import numpy as np
 import torch
 
 from labkit import KeepLayers, Policy, PruneMagnitude, recipes
-from labkit import exercise, fine_tune, load_task, predict, record, reveal, show
+from labkit import exercise, fine_tune, load_task, predict, predict_once, record, reveal, show
 from labkit.plots import pruning as plots
 
 folds = (0,) if profile == "quick" else (0, 1, 2, 3, 4)
@@ -216,11 +216,11 @@ predict("pruning.loss-one-shot-80", 5.0, unit="points of macro-F1")  # ← your 
 # %%
 from labkit.statistics import compare, f1_interval, macro_f1
 
-baseline = teacher.predict(texts)
+baseline = predict_once(teacher, texts)  # as teacher.predict(texts), and kept for the next time
 one_shot, swept = {}, {}
 for share in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
     pruned = Policy([PruneMagnitude(sparsity=share)]).apply(teacher, task)
-    swept[share] = pruned.predict(texts)
+    swept[share] = predict_once(pruned, texts)
     one_shot[share] = f1_interval(truth, swept[share])
 at_once = {share: -100 * compare(truth, baseline, swept[share]).value for share in (0.3, 0.6, 0.8)}
 reveal("pruning.loss-one-shot-80", at_once[0.8])
@@ -301,7 +301,7 @@ predict("pruning.f1-gradual", 0.8, unit="macro-F1")  # ← your guess
 
 # %%
 student = gradual.apply(teacher, task, seed=seed)
-after = student.predict(texts)
+after = predict_once(student, texts)
 reveal("pruning.f1-gradual", macro_f1(truth, after))
 difference = compare(truth, baseline, after)
 print(f"against its teacher, on the same {len(texts)} headlines: {difference.points()}")
@@ -325,8 +325,8 @@ show(
 from labkit.folds import pool, together
 from labkit.reference import reference_table
 
-plain = pool(lambda fold: fine_tune(fold).predict(fold.texts("test")), folds=folds)
-slow = pool(lambda fold: gradual.apply(fine_tune(fold), fold, seed=seed).predict(fold.texts("test")), folds=folds)
+plain = pool(lambda fold: predict_once(fine_tune(fold), fold.texts("test")), folds=folds)
+slow = pool(lambda fold: predict_once(gradual.apply(fine_tune(fold), fold, seed=seed), fold.texts("test")), folds=folds)
 lost = slow.loss_against(plain)
 print(f"{len(plain.truth)} headlines; teacher {plain.f1()}; pruned {slow.f1()}; lost {lost.points()}")
 interval, usual = (100 * lost.low, 100 * lost.high), (-1.0, 1.5) if profile == "full" else (0.0, 12.0)
@@ -388,9 +388,9 @@ for name, model in rivals.items():
 # - **movement** (Sanh et al. 2020): not how large a weight is, but where training pushes it. A weight that shrinks
 #   goes, even if it is still large. The score adds up $-w\cdot\partial L/\partial w$ over the steps.
 #
-# To compare many candidates we train each of them briefly, for the same number of steps, on two folds at most. The
-# article advises cross-validation, and it is right. There is one trap. Whoever tries several criteria on the
-# *test* rows and reports the best of them reports some luck as well.
+# To compare many candidates we train each of them briefly, for the same number of steps. The article advises
+# cross-validation, and it is right. There is one trap. Whoever tries several criteria on the *test* rows and reports
+# the best of them reports some luck as well.
 #
 # ### Exercise 3.5 · ●●○○ · 8 minutes
 #
@@ -415,24 +415,23 @@ rules = {
 def candidate(rule, part, fold):
     policy = Policy([rule, recipes.SHORT])
     return pool(
-        lambda one: policy.apply(fine_tune(one), one, seed=seed).predict(one.texts(part)), folds=(fold,), part=part
+        lambda one: predict_once(policy.apply(fine_tune(one), one, seed=seed), one.texts(part)), folds=(fold,), part=part
     )
 
 
 # %%
-few = folds[:2]
-tested = {name: [candidate(rule, "test", fold) for fold in few] for name, rule in rules.items()}
-validated = {name: [candidate(rule, "validation", fold) for fold in few] for name, rule in rules.items()}
+tested = {name: [candidate(rule, "test", fold) for fold in folds] for name, rule in rules.items()}
+validated = {name: [candidate(rule, "validation", fold) for fold in folds] for name, rule in rules.items()}
 scores = [
     np.array([[macro_f1(one.truth, one.predicted) for one in results] for results in part.values()])
     for part in (validated, tested)
 ]
 best, reported = choose_criterion(*scores)
-print(f"chosen on the validation headlines of {len(few)} fold(s): {list(rules)[best]}")
+print(f"chosen on the validation headlines of {len(folds)} fold(s): {list(rules)[best]}")
 print(f"to be reported, from headlines that had no say: {reported:.3f}")
 
 # %%
-unpruned = together([pool(lambda one: fine_tune(one).predict(one.texts("test")), folds=(fold,)) for fold in few])
+unpruned = together([pool(lambda one: predict_once(fine_tune(one), one.texts("test")), folds=(fold,)) for fold in folds])
 losses = {name: together(results).loss_against(unpruned) for name, results in tested.items()}
 show(
     plots.criteria(losses),
@@ -458,7 +457,7 @@ seen, seen_truth = task.texts("train"), task.truth("train")
 gaps = []
 for share in (0.0, 0.2, 0.3, 0.4, 0.5):
     pruned = Policy([PruneMagnitude(sparsity=share)]).apply(teacher, task)
-    gaps.append((share, macro_f1(seen_truth, pruned.predict(seen)), one_shot[share].value))
+    gaps.append((share, macro_f1(seen_truth, predict_once(pruned, seen)), one_shot[share].value))
 best_gain = max(test_f1 for _, _, test_f1 in gaps) - gaps[0][2]
 show(
     plots.gap_curves(gaps),

@@ -67,11 +67,8 @@ SCROLL = """
 async (page) => {
   const outer = document.querySelector('.jp-WindowedPanel-outer');
   const rest = () => new Promise(done => setTimeout(done, 400));
-  outer.scrollTop = 0;
-  for (let step = 0; step <= page; step++) {
-    await rest();
-    if (step) outer.scrollTop += outer.clientHeight - 60;
-  }
+  if (page) outer.scrollTop += outer.clientHeight - 60;
+  else outer.scrollTop = 0;
   await rest();
   const last = [...outer.querySelectorAll('.jp-Cell')].at(-1).getBoundingClientRect();
   return last.bottom <= outer.getBoundingClientRect().bottom;

@@ -2,7 +2,7 @@
 # make test       everything that is tested here
 # make run        all lessons without a browser, with a report in runs/    (LESSONS="03 -p sparsity=0.8")
 # make notebooks  build the notebooks from their sources and run them in full
-# make bench      measure training and pruning on this machine
+# make bench      measure training, pruning and distributed training on this machine
 #
 # PYTHON=python3.12    the Python to build with (3.11 or newer)
 # TORCH_INDEX=URL      where torch comes from; PyTorch's CPU builds: https://download.pytorch.org/whl/cpu
@@ -12,6 +12,8 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 LESSONS ?=
 BIN := .venv/bin
+# Lessons with outputs that are the same everywhere; tests/notebooks runs all lessons, these and the others.
+COMPARED = $(shell grep -l nbval-check-output notebooks/*.ipynb)
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "labkit: Python 3.11 or newer is needed: install python3, \
 	or name one: make lab PYTHON=/path/to/python3.11"; exit 1; }; \
 	$(PYTHON) -I labkit/bootstrap.py $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
@@ -25,7 +27,7 @@ lab:
 
 test:
 	$(SETUP) --extra test
-	@$(BIN)/python -m pytest labkit tests notebooks/*.ipynb --nbval-lax --nbval-current-env --nbval-cell-timeout 600
+	@$(BIN)/python -m pytest labkit tests $(COMPARED) --nbval-lax --nbval-current-env --nbval-cell-timeout 600
 
 run:
 	$(SETUP)
@@ -39,3 +41,4 @@ bench:
 	$(SETUP)
 	@$(BIN)/labkit bench training
 	@$(BIN)/labkit bench pruning
+	@$(BIN)/labkit bench distributed

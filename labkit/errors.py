@@ -11,6 +11,7 @@ __all__ = [
     "RunError",
     "SettingError",
     "TaskError",
+    "WorkerError",
 ]
 
 
@@ -62,6 +63,23 @@ class CacheError(LabError):
 
 class RunError(LabError):
     """A run was asked for that cannot be: an unknown lesson, an unknown parameter, a value of the wrong type."""
+
+
+class WorkerError(LabError):
+    """A worker of a distributed run raised an error, died or hangs; `rank` says which, `traceback` where."""
+
+    def __init__(self, expected, *, received, do, rank=None, traceback=""):
+        super().__init__(expected, received=received, do=do)
+        self.rank, self.traceback = rank, traceback
+        if traceback:
+            self.add_note(traceback)
+
+    def __reduce__(self):
+        return _rebuild_worker, (self.expected, self.received, self.do, self.rank, self.traceback)
+
+
+def _rebuild_worker(expected, received, do, rank, traceback):
+    return WorkerError(expected, received=received, do=do, rank=rank, traceback=traceback)
 
 
 class ExerciseError(LabError):

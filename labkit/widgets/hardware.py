@@ -18,7 +18,7 @@ from labkit.hardware.measured import measure_step
 from labkit.machine import probe
 from labkit.plots import hardware as plots
 from labkit.plots.style import figure
-from labkit.widgets.controls import choice, log_slider
+from labkit.widgets.controls import choice, steps, whole_numbers
 from labkit.widgets.panel import Panel, View
 
 __all__ = ["Point", "devices", "measure", "panel", "view"]
@@ -44,7 +44,7 @@ def devices():
     return {HERE: this_machine(), **PUBLISHED}
 
 
-def view(model="BERT-base", device=HERE, batch=1.0, length=8.0, weight_bytes=4.0, use="inference", *, measured=()):
+def view(model="BERT-base", device=HERE, batch=1, length=8, weight_bytes=4.0, use="inference", *, measured=()):
     """Show whether a model fits on a device, which limit binds and the shortest time of a step.
 
     `measured` are points that `measure` returned.
@@ -53,7 +53,7 @@ def view(model="BERT-base", device=HERE, batch=1.0, length=8.0, weight_bytes=4.0
     True
     """
     shape, chosen = SHAPES[model], devices()[device]
-    size = {"batch": round(batch), "length": min(round(length), shape.positions)}
+    size = {"batch": batch, "length": min(length, shape.positions)}
     training = use == "training"
     # Gradients need at least 16 bits, so narrower weights are trained as 16-bit ones.
     width = max(2.0, weight_bytes) if training else weight_bytes
@@ -142,7 +142,7 @@ def measure(params, progress, should_stop):
     if params["weight_bytes"] != 4:
         raise SettingError("weights of 4 bytes", received=f"{params['weight_bytes']:g}", do="Choose fp32 to measure.")
     shape, training = SHAPES[params["model"]], params["use"] == "training"
-    size = {"batch": round(params["batch"]), "length": min(round(params["length"]), shape.positions)}
+    size = {"batch": params["batch"], "length": min(params["length"], shape.positions)}
     progress(0.1, f"{shape.name} is being built and run in its own process.")
     found = measure_step(
         shape,
@@ -164,8 +164,8 @@ def panel():
     controls = {
         "model": choice("Model", list(SHAPES), value="BERT-base"),
         "device": choice("Device", list(devices()), value=HERE),
-        "batch": log_slider("Batch: texts at a time", low=1, high=1024, value=1),
-        "length": log_slider("Length: tokens a text", low=1, high=2048, value=8),
+        "batch": steps("Batch: texts at a time", whole_numbers(1, 1024), value=1),
+        "length": steps("Length: tokens a text", whole_numbers(1, 2048), value=8),
         "weight_bytes": choice("Weights stored as", WIDTHS, value=4.0),
         "use": choice("Used for", USES, value="inference"),
     }

@@ -11,7 +11,7 @@
 #
 # | you need | minutes (quick · full) | difficulty | in the article |
 # |---|---|---|---|
-# | a little Python | 2 · 6 | ●○○○ | 1, 5.1 |
+# | a little Python | 1 · 5 | ●○○○ | 1, 5.1 |
 #
 # The minutes are the machine's; most of them train one model, once. Take half an hour for yourself.
 

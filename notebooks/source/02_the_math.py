@@ -11,7 +11,9 @@
 #
 # | you need | minutes (quick · full) | difficulty | in the article |
 # |---|---|---|---|
-# | lesson 00; gradients and a softmax from a first course | 60 · 60 (cells: ½ · 1) | ●●○○ | 4.1, 4.2 |
+# | lesson 00; gradients and a softmax from a first course | ½ · ½ | ●●○○ | 4.1, 4.2 |
+#
+# The minutes are the machine's. Take an hour for yourself.
 #
 # **Afterwards you can**
 # 1. put a mean over all rows together from the means of shards, equal or not (exercise 2.1);

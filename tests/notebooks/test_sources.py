@@ -227,3 +227,10 @@ def test_the_guide_for_authors_names_every_part():
         "record(",
     ):
         assert part in guide, part
+
+
+def test_some_outputs_are_compared_and_each_tag_stands_on_a_cell_with_text():
+    tagged = [cell for source in SOURCES for cell in code(built(source))
+              if "nbval-check-output" in cell.metadata.get("tags", [])]  # fmt: skip
+    assert tagged, "make test gives nbval the lessons with this tag"
+    assert all(cell.outputs for cell in tagged)

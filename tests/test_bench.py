@@ -5,7 +5,7 @@ import json
 import pytest
 
 from labkit import readme, reference
-from labkit.bench import pruning, training
+from labkit.bench import distributed, pruning, training
 from labkit.classifier import pretrained
 from labkit.errors import SettingError
 from labkit.policy import Policy
@@ -21,6 +21,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(reference, "FOLDER", tmp_path)
     monkeypatch.setattr(readme, "FOLDER", tmp_path)
     text = "<!-- reference:training -->\n<!-- end -->\n<!-- reference:pruning -->\nstale words\n<!-- end -->\n"
+    text += "<!-- reference:distributed -->\n<!-- end -->\n"
     (tmp_path / "README.md").write_text(text)
     monkeypatch.setattr(readme, "README", tmp_path / "README.md")
     return tmp_path
@@ -64,6 +65,37 @@ def test_pruning_writes_a_row_for_each_policy_with_its_paired_loss(folder, monke
     text = (folder / "README.md").read_text()
     assert "| all gone |" in text
     assert "stale words" not in text
+
+
+def test_distributed_divides_the_time_of_one_thread_and_holds_the_links_against_the_model(
+    folder, monkeypatch, tmp_path
+):
+    def take(task, model, variants, mbits):
+        # Alone 8 ms a row; together half the rows, and a millisecond for each megabyte, or what a link takes for it.
+        rate = 1e9 if mbits is None else mbits * 1e6 / 8
+        sizes = [0.0 if one.way == "alone" else 10e6 if one.share_rows else 50e6 for one in variants]
+        return [
+            (0.008 * one.batch / (2 if one.way == "together" else one.threads) + size / rate, size)
+            for one, size in zip(variants, sizes, strict=True)
+        ]
+
+    monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(distributed, "_take", take)
+    monkeypatch.setattr(distributed, "_f1", lambda task, way, say: 0.9)
+    monkeypatch.setattr(distributed, "_parity", lambda task, say: {"sgd": 1e-7, "adamw": 2e-6})
+    distributed.main([])
+    values = json.loads((folder / "distributed.json").read_text())
+    rows = {(row["name"], row["global_batch"]): row for row in values["rows"]}
+    assert rows["teacher: 1 process, 1 thread", 32]["efficiency"] == pytest.approx(1.0)
+    assert rows["teacher: 1 process, 2 threads", 32]["efficiency"] is None
+    assert rows["teacher: 2 workers, hook none", 32]["efficiency"] == pytest.approx(0.256 / (0.128 + 0.05) / 2)
+    assert rows["teacher: 2 workers, hook none, touched rows only", 32]["f1"] == 0.9
+    assert {row["mbit_per_second"] for row in values["links"]} == {1000, 100}
+    slow = next(row for row in values["links"] if row["mbit_per_second"] == 100)
+    assert slow["prediction_error"] == pytest.approx(slow["predicted_seconds"] / slow["seconds_per_step"] - 1)
+    text = (folder / "README.md").read_text()
+    assert "| teacher: 1 process, 1 thread | 32 | 0.256 | 0.0 | 100% | 0.900 |" in text
+    assert "1e-07 with SGD, 2e-06 with AdamW" in text
 
 
 def test_an_unknown_reference_is_refused_with_those_that_exist(folder):

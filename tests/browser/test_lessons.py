@@ -42,12 +42,18 @@ def magnitude_mask(weight, sparsity):
     mask[order[:keep]] = True
     return mask.reshape(weight.shape)"""
 
+WHOLE_VECTORS = """@exercise("collectives.busiest_bytes")
+def busiest_bytes(size, workers, way):
+    return 2 * (workers - 1) * size if way == "ring" else (workers - 1) * size"""
+
+
 LESSONS = [
     Lesson("demo"),
     Lesson("00_start_here", "start.macro_f1", ACCURACY, "accuracy"),
     Lesson("01_hardware_limits", "hardware.training_bytes", WEIGHTS_AND_ACTIVATIONS, "weights and activations only"),
     Lesson("02_the_math", "theory.shard_mean", MEAN_OF_MEANS, "every shard counts the same", measures=False),
     Lesson("03_pruning", "pruning.magnitude_mask", KEEPS_THE_SMALL, "keeps the small ones"),
+    Lesson("07_collectives", "collectives.busiest_bytes", WHOLE_VECTORS, "whole vectors around the ring"),
 ]
 lessons = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 

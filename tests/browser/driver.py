@@ -162,7 +162,7 @@ class Notebook:
             self.page.wait_for_timeout(33)
         self.page.keyboard.up(key)
         released = self.page.evaluate("performance.now()")
-        self.page.wait_for_timeout(1500)
+        self.page.wait_for_timeout(800)
         assert self.page.evaluate("window.labkitWatch.pictures") > 5
         return max(0.0, self.page.evaluate("window.labkitWatch.last") - released)
 

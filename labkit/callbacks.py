@@ -4,7 +4,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-__all__ = ["Callback", "Progress", "State", "Stop"]
+__all__ = ["Callback", "Progress", "State", "Stop", "somebody_watches"]
 
 
 @dataclass
@@ -58,9 +58,8 @@ class Progress(Callback):
         if self.report is None:
             from tqdm.auto import tqdm
 
-            # A bar in a log file is noise: it is shown to people only.
             self._bar = tqdm(total=state.steps, initial=state.step, desc=self.title, unit="step", leave=False,
-                             disable=not (sys.stderr.isatty() or _in_notebook()))  # fmt: skip
+                             disable=not somebody_watches())  # fmt: skip
 
     def after_step(self, state):
         if self._bar is not None:
@@ -75,9 +74,10 @@ class Progress(Callback):
             self._bar.close()
 
 
-def _in_notebook():
+def somebody_watches():
+    """Whether there is a person to show a bar to, in a terminal or a notebook: in a log file it is noise."""
     ipython = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    return sys.stderr.isatty() or (ipython is not None and hasattr(ipython.get_ipython(), "kernel"))
 
 
 class Stop(Callback):

@@ -15,18 +15,23 @@ CODE = ("labkit.classifier", "labkit.batches")
 def logits_once(classifier, texts, *, batch_size=32, cache=None, progress=None):
     """As `classifier.logits(texts)`, shape (texts, labels); the second time the same numbers come from the cache.
 
+    A text that occurs several times is computed once.
+
     Raises CacheError when they cannot be kept.
     """
     texts = list(texts)
+    distinct = list(dict.fromkeys(texts))
     key = {
         "what": "logits", "classifier": classifier.fingerprint, "batch_size": batch_size, "code": code_version(*CODE),
-        "texts": hashlib.sha256(json.dumps(texts).encode()).hexdigest(),
+        "texts": hashlib.sha256(json.dumps(distinct).encode()).hexdigest(),
     }  # fmt: skip
 
     def make(folder):
-        np.save(folder / "logits.npy", classifier.logits(texts, batch_size=batch_size, progress=progress))
+        np.save(folder / "logits.npy", classifier.logits(distinct, batch_size=batch_size, progress=progress))
 
-    return np.load((cache or default_cache()).get(key, make) / "logits.npy", allow_pickle=False)
+    logits = np.load((cache or default_cache()).get(key, make) / "logits.npy", allow_pickle=False)
+    place = {text: row for row, text in enumerate(distinct)}
+    return logits[[place[text] for text in texts]]
 
 
 def predict_once(classifier, texts, *, cache=None):

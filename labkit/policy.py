@@ -3,8 +3,6 @@
 import json
 from dataclasses import dataclass
 
-import numpy as np
-
 from labkit import pack
 from labkit.batches import Batches, encode
 from labkit.cache import code_version, default_cache
@@ -108,11 +106,10 @@ class Policy:
         if trainer is None:
             return
         texts, labels = trainer.rows(task, seed=seed)
-        unique = list(dict.fromkeys(texts))
-        scores = dict(zip(unique, logits_once(teacher, unique, batch_size=64, cache=cache), strict=True))
         batches = Batches(
             encode(student.tokenizer, texts), batch_size=trainer.batch_size, seed=seed, labels=labels,
-            padding=student.tokenizer.pad_token_id, teacher_logits=np.stack([scores[text] for text in texts]),
+            padding=student.tokenizer.pad_token_id,
+            teacher_logits=logits_once(teacher, texts, batch_size=64, cache=cache),
         )  # fmt: skip
         constraints = [callback for step in self.steps for callback in step.constrain(student)]
         bar = Progress(f"{type(trainer).__name__.lower()}, fold {task.fold}", report=progress)

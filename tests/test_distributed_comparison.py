@@ -42,7 +42,7 @@ def test_without_a_sampler_a_worker_has_every_row_whatever_its_rank(tmp_path, mo
     for rank in (0, 1):
         monkeypatch.setattr(jobs, "rank_and_size", lambda rank=rank: (rank, 2))
         for sampler, share in ((True, (11, 10)[rank]), (False, 21)):
-            batches = jobs.own_rows(job.batches(small.tokenizer()), sampler=sampler)
+            batches = jobs.own_batches(job.batches(small.tokenizer()), sampler=sampler)
             assert sum(len(batch["labels"]) for batch in batches.epoch(0)) == pytest.approx(share, abs=1)
 
 

@@ -118,5 +118,5 @@ def test_a_step_counts_what_is_told_in_it():
     for count in (10, 30, 20):
         traffic.add(count)
         traffic.after_step(None)
-    assert bytes_per_step(None, [traffic]) == 20
-    assert bytes_per_step(None, []) == 0
+    assert bytes_per_step([traffic]) == 20
+    assert bytes_per_step([]) == 0

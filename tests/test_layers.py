@@ -12,7 +12,7 @@ import labkit
 PACKAGE = Path(__file__).parent.parent / "labkit"
 LAYERS = [
     "errors connection",
-    "task readers cache machine hardware theory statistics lessons",
+    "task readers cache asked machine hardware theory statistics lessons",
     "batches callbacks checkpoint vocabulary training classifier outputs baselines fine_tuning",
     "policy steps measure counting latency folds coding pack reference recipes readme distributed",
     "plots exercises predictions results claims",

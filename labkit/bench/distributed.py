@@ -1,16 +1,18 @@
 """Distributed training over real workers: parity, speed on this machine and over slow links, F1 of each way."""
 
 import argparse
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
+from datasets import DatasetDict
 from rich.console import Console
 
 from labkit import readme
+from labkit.asked import asked_once
 from labkit.batches import encode
 from labkit.cache import code_version, default_cache
-from labkit.distributed import launch
+from labkit.distributed import jobs, launch, scaling_demos
 from labkit.distributed.data_parallel import Parallel
 from labkit.distributed.jobs import job_for, train
 from labkit.distributed.link import link
@@ -86,24 +88,19 @@ def main(words=()):
     parser = argparse.ArgumentParser(prog="labkit bench distributed", description=__doc__)
     parser.add_argument("--no-links", action="store_true", help="leave out the slow links, which need root")
     options = parser.parse_args(list(words))
-    console, machine, task = Console(), probe(), load_task(fold=0)
-    said = partial(_say, console)
-    parity = _parity(task, say=said)
-    times = _times(task, say=said)
-    scores = {way: _f1(task, way, say=said) for way in WAYS if way.f1}
+    say, machine, task = Console(highlight=False).print, probe(), load_task(fold=0)
+    parity = _parity(task, say=say)
+    times = _times(task, say=say)
+    scores = {way: _f1(task, way, say=say) for way in WAYS if way.f1}
     rows = [_row(way, times, scores.get(way)) for way in WAYS]
-    links = [] if options.no_links else _links(task, times, scores, say=said)
+    links = [] if options.no_links else _links(task, times, scores, say=say)
     values = {
         "machine": machine.label(), "versions": dict(machine.versions),
         "command": " ".join(["labkit bench distributed", *words]), "parity": parity, "rows": rows, "links": links,
     }  # fmt: skip
     path = write_reference("distributed", values)
     readme.update()
-    console.print(f"written to {path.name} and {readme.README.name}")
-
-
-def _say(console, text):
-    console.print(text, highlight=False)
+    say(f"written to {path.name} and {readme.README.name}")
 
 
 def _parity(task, *, say):
@@ -121,10 +118,6 @@ def _parity(task, *, say):
 
 
 def _first_steps(task):
-    from dataclasses import replace
-
-    from datasets import DatasetDict
-
     few = task.splits["train"].select(range(50 * 31 - 7))  # 50 steps, and the last batch is smaller
     return replace(task, splits=DatasetDict({**task.splits, "train": few}))
 
@@ -140,16 +133,12 @@ def _times(task, *, say, mbits=None):
         ways = [way for way in WAYS if way.model == model]
         if mbits is not None:
             ways = [way for way in ways if way.variant.way == "together" and way.variant.batch == 32]
-        if not ways:
-            continue
         variants = [way.variant for way in ways]
-        key = {
-            "what": "bench step times", "variants": [asdict(one) for one in variants], "model": MODELS[model].to_json(),
-            "machine": probe().label(), "mbits": mbits, "task": task.fingerprint,
-            "code": code_version("labkit.bench.distributed", "labkit.distributed.scaling_demos", "labkit.training",
-                                 *(f"labkit.distributed.{name}" for name in ("data_parallel", "hooks", "rows"))),
-        }  # fmt: skip
-        taken = default_cache().value(key, partial(_take, task, model, variants, mbits))
+        taken = asked_once(
+            "bench step times", partial(_take, task, model, variants, mbits), cache=default_cache(),
+            code=(*scaling_demos.CODE, "labkit.bench.distributed"), variants=[asdict(one) for one in variants],
+            model=MODELS[model].to_json(), mbits=mbits, task=task.fingerprint,
+        )  # fmt: skip
         for way, (seconds, size) in zip(ways, taken, strict=True):
             found[way] = (seconds, size)
             where = f" at {mbits} Mbit/s" if mbits else ""
@@ -180,18 +169,15 @@ def _f1(task, way, *, say):
         job = job_for(task, training=Training(batch_size=one.batch), parallel=parallel)
     else:
         distill = DISTILL[one.batch]
-        texts, _ = distill.rows(task, seed=0)
-        unique = list(dict.fromkeys(texts))
-        scores = dict(zip(unique, logits_once(fine_tune(task), unique, batch_size=64), strict=True))
-        job = job_for(task, start=str(MODELS[way.model].packed(fine_tune(task), task)), distill=distill,
-                      teacher_logits=np.stack([scores[text] for text in texts]), parallel=parallel)  # fmt: skip
+        teacher, (texts, _) = fine_tune(task), distill.rows(task, seed=0)
+        job = job_for(task, start=str(MODELS[way.model].packed(teacher, task)), distill=distill,
+                      teacher_logits=logits_once(teacher, texts, batch_size=64), parallel=parallel)  # fmt: skip
     workers = 1 if one.way == "alone" else 2
     key = {
         "what": "bench distributed f1", "way": asdict(way), "task": task.fingerprint, "workers": workers,
         "model": MODELS[way.model].to_json(), "distill": None if job.distill is None else job.distill.to_dict(),
         "training": asdict(job.training),
-        "code": code_version("labkit.training", "labkit.batches", "labkit.distributed.jobs", "labkit.distributed.hooks",
-                             "labkit.distributed.rows"),
+        "code": code_version(*jobs.CODE),
     }  # fmt: skip
     f1 = default_cache().value(key, lambda: float(launch(train, workers, job, timeout=600.0)[0]["f1"]))
     say(f"{way.name}, batch {one.batch}: macro-F1 {f1:.4f}")

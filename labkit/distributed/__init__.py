@@ -5,4 +5,8 @@
 from labkit.distributed.launch import launch
 from labkit.distributed.news import report
 
-__all__ = ["launch", "report"]
+__all__ = ["TRAINING", "launch", "report"]
+
+TRAINING = ("labkit.training", "labkit.batches",
+            *(f"labkit.distributed.{name}" for name in ("data_parallel", "hooks", "neighbours", "rows")))  # fmt: skip
+"""The modules that decide what data-parallel training gives: part of the key of whatever is kept of it."""

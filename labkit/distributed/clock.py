@@ -1,9 +1,8 @@
 """Seconds of all-reduces on this machine's real workers, asked once and kept."""
 
-from labkit.cache import code_version
+from labkit.asked import asked_once
 from labkit.distributed.launch import launch
 from labkit.distributed.schedules import WAYS
-from labkit.machine import probe
 
 __all__ = ["all_reduce_times"]
 
@@ -32,9 +31,6 @@ def all_reduce_times(workers, megabytes, *, ways=tuple(WAYS), rate=None, repeats
             for row, (way, count, *_) in enumerate(found[0])
         ]
 
-    key = {
-        "what": "all-reduce times", "workers": workers, "counts": counts, "ways": list(ways), "rate": rate,
-        "repeats": repeats, "machine": probe().label(), "code": code_version(*CODE),
-    }  # fmt: skip
-    rows = ask() if cache is None else cache.value(key, ask)
+    rows = asked_once("all-reduce times", ask, cache=cache, code=CODE, workers=workers, counts=counts, ways=list(ways),
+                      rate=rate, repeats=repeats)  # fmt: skip
     return {way: [(size, time) for one, size, time in rows if one == way] for way in ways}

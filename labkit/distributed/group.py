@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 
+from labkit.distributed.meeting import store_after_restart
 from labkit.errors import SettingError, WorkerError
 
 __all__ = ["init_from_environment", "join_at_file"]
@@ -31,7 +32,8 @@ def join_at_file(path, *, rank, world_size, backend="gloo"):
 def init_from_environment(*, timeout=120.0, backend="gloo"):
     """Join the group that the environment names, as torchrun sets it for each worker; returns rank and world size.
 
-    The worker of rank 0 opens MASTER_PORT (under torchrun its agent has done that), the others find it there.
+    The worker of rank 0 opens MASTER_PORT, the others find it there. Where torchrun's agent has opened it, it keeps
+    what workers wrote before a restart: then they meet in a part of it that is new.
     A collective that waits longer than `timeout` seconds raises.
 
     Raises SettingError when a variable is missing or makes no sense, when another program has the port, or when
@@ -41,9 +43,11 @@ def init_from_environment(*, timeout=120.0, backend="gloo"):
 
     rank, world_size, place = _read_environment()
     try:
-        dist.init_process_group(
-            backend, init_method="env://", rank=rank, world_size=world_size, timeout=timedelta(seconds=timeout)
-        )
+        if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+            store = {"store": store_after_restart(rank=rank, world_size=world_size, timeout=timeout)}
+        else:
+            store = {"init_method": "env://"}
+        dist.init_process_group(backend, rank=rank, world_size=world_size, timeout=timedelta(seconds=timeout), **store)
     except (dist.DistError, RuntimeError) as error:
         raise _in_our_words(str(error), rank, world_size, place, timeout) from error
     return rank, world_size

@@ -14,6 +14,7 @@ from labkit.batches import Batches, Shard, encode
 from labkit.cache import code_version, default_cache
 from labkit.callbacks import Progress, Timer
 from labkit.classifier import CHECKPOINT_SHA256, Classifier, pretrained
+from labkit.distributed import TRAINING
 from labkit.distributed.data_parallel import OwnDropout, Parallel, bytes_per_step, mean_of_workers, rank_and_size, wrap
 from labkit.distributed.evaluation import logits_together
 from labkit.distributed.launch import launch
@@ -27,7 +28,7 @@ from labkit.training import Training, cross_entropy, fit
 
 __all__ = ["Job", "distributed_fine_tune", "job_for", "train"]
 
-CODE = ("jobs", "data_parallel", "hooks", "neighbours", "rows", "evaluation")
+CODE = (*TRAINING, "labkit.distributed.jobs", "labkit.distributed.evaluation")
 SETTLING = 3  # steps that do not count for the time of a step: memory is allocated, buckets are arranged
 
 
@@ -115,7 +116,7 @@ def train(job, *, checkpoint=None):
     rank, world_size = rank_and_size()
     check_workers(world_size, rows=len(job.texts))
     classifier = job.classifier()
-    batches = own_rows(job.batches(classifier.tokenizer), sampler=job.sampler)
+    batches = own_batches(job.batches(classifier.tokenizer), sampler=job.sampler)
     module, callbacks = wrap(classifier.model, job.parallel)
     timer = Timer()
     more = [Progress(f"{world_size} workers", report=report), timer]
@@ -129,7 +130,7 @@ def train(job, *, checkpoint=None):
     predictions = logits.argmax(axis=1)
     if job.out and rank == 0:
         classifier.save(job.out)
-    count, digest = bytes_per_step(module, callbacks), _digest(classifier.model)
+    count, digest = bytes_per_step(callbacks), _digest(classifier.model)
     return {
         "workers": world_size, "steps": state.step, "steps_here": len(timer.seconds),
         "seconds_per_step": statistics.median(timer.seconds[SETTLING:] or timer.seconds or [0.0]),
@@ -156,7 +157,7 @@ def distributed_fine_tune(
     key = {
         "what": "distributed", "task": task.fingerprint, "training": asdict(training), "seed": seed,
         "parallel": asdict(parallel), "workers": workers, "threads": threads, "checkpoint": CHECKPOINT_SHA256[:16],
-        "code": code_version("labkit.training", "labkit.batches", *(f"labkit.distributed.{name}" for name in CODE)),
+        "code": code_version(*CODE),
     }  # fmt: skip
 
     def make(folder):
@@ -171,7 +172,7 @@ def distributed_fine_tune(
     return Classifier.load(place / "classifier"), json.loads((place / "facts.json").read_text())
 
 
-def own_rows(batches, *, sampler=True):
+def own_batches(batches, *, sampler=True):
     """Give this worker's part of the batches; all of them where it is alone, or without a sampler."""
     rank, world_size = rank_and_size()
     return Shard(batches, rank=rank, world_size=world_size) if sampler and world_size > 1 else batches

@@ -5,13 +5,13 @@ import time
 import uuid
 from datetime import timedelta
 
-__all__ = ["fresh_store", "join_after_restart"]
+__all__ = ["fresh_store", "store_after_restart"]
 
 TICK = 0.02
 
 
-def join_after_restart(*, timeout=120.0, backend="gloo"):
-    """Join the process group of a torchrun that keeps one store over its restarts, as it does by default.
+def store_after_restart(*, rank, world_size, timeout=120.0):
+    """Give a new part of the store of a torchrun that keeps one over its restarts, as it does by default.
 
     Without a part of the store to themselves, workers that start again may find the addresses of those that are dead
     and try to reach them (pytorch issue 135712). The number of the restart does not tell attempts apart, because every
@@ -19,12 +19,10 @@ def join_after_restart(*, timeout=120.0, backend="gloo"):
     """
     import torch.distributed as dist
 
-    rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     store = dist.TCPStore(
         os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=timedelta(seconds=timeout)
     )
-    store = fresh_store(store, rank=rank, world_size=world_size, timeout=timeout)
-    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=timedelta(seconds=timeout))
+    return fresh_store(store, rank=rank, world_size=world_size, timeout=timeout)
 
 
 def fresh_store(store, *, rank, world_size, timeout=120.0):

@@ -2,10 +2,11 @@
 
 import json
 import os
-import sys
 import threading
 import time
 from contextlib import contextmanager
+
+from labkit.callbacks import somebody_watches
 
 __all__ = ["News", "report", "shown"]
 
@@ -58,9 +59,8 @@ def shown(progress, title):
     if progress is not None:
         yield progress
         return
-    ipython = sys.modules.get("IPython")
-    if not sys.stderr.isatty() and not (ipython is not None and hasattr(ipython.get_ipython(), "kernel")):
-        yield lambda fraction, text: None  # a bar in a log file is noise: it is shown to people only
+    if not somebody_watches():
+        yield lambda fraction, text: None
         return
     from tqdm.auto import tqdm
 

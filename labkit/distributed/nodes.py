@@ -10,11 +10,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from labkit.cache import code_version
+from labkit.asked import asked_once
+from labkit.distributed import TRAINING
 from labkit.errors import WorkerError
-from labkit.machine import probe
 
 __all__ = ["command", "run_here"]
+
+CODE = (*TRAINING, "labkit.distributed.worker", "labkit.distributed.jobs")
 
 
 def command(*, nodes=1, workers=2, address="10.0.0.1", port=29400, restarts=1, **options):
@@ -47,12 +49,10 @@ def run_here(line, *, seconds=300, cache=None):
 
     Raises WorkerError when it fails or takes longer than `seconds`.
     """
-    if cache is not None:
-        key = {
-            "what": "torchrun", "command": line, "machine": probe().label(),
-            "code": code_version("labkit.distributed.worker", "labkit.distributed.jobs", "labkit.training"),
-        }  # fmt: skip
-        return cache.value(key, lambda: run_here(line, seconds=seconds))
+    return asked_once("torchrun", lambda: _run(line, seconds), cache=cache, code=CODE, command=line)
+
+
+def _run(line, seconds):
     with tempfile.TemporaryDirectory(prefix="labkit-torchrun-") as folder:
         words = [sys.executable, "-m", "torch.distributed.run", *shlex.split(line)[1:]]
         path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])

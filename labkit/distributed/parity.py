@@ -5,19 +5,19 @@ import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from labkit.cache import code_version
+from labkit.asked import asked_once
 from labkit.classifier import CHECKPOINT_SHA256, Classifier, pretrained
+from labkit.distributed import jobs
 from labkit.distributed.data_parallel import Parallel
 from labkit.distributed.jobs import job_for, train
 from labkit.distributed.launch import launch
 from labkit.distributed.pipeline import train_pipeline
 from labkit.errors import SettingError
-from labkit.machine import probe
 from labkit.training import Training
 
 __all__ = ["Run", "compare_runs", "largest_difference", "without_dropout"]
 
-CODE = ("parity", "jobs", "pipeline", "data_parallel", "hooks", "rows", "evaluation")
+CODE = (*jobs.CODE, "labkit.distributed.parity", "labkit.distributed.pipeline")
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ def compare_runs(task, runs, *, start="", seed=0, cache=None, progress=None):
 
     Raises SettingError for another way, WorkerError when a worker fails, Interrupted on Ctrl-C.
     """
-    if cache is not None:
-        key = {
-            "what": "compared runs", "task": task.fingerprint, "seed": seed, "start": str(start),
-            "checkpoint": CHECKPOINT_SHA256[:16],
-            "runs": {name: asdict(run) for name, run in runs.items()}, "machine": probe().label(),
-            "code": code_version("labkit.training", "labkit.batches", *(f"labkit.distributed.{name}" for name in CODE)),
-        }  # fmt: skip
-        return cache.value(key, lambda: compare_runs(task, runs, start=start, seed=seed, progress=progress))
+    return asked_once(
+        "compared runs", lambda: _compare(task, runs, str(start), seed, progress), cache=cache, code=CODE,
+        task=task.fingerprint, seed=seed, start=str(start), checkpoint=CHECKPOINT_SHA256[:16],
+        runs={name: asdict(run) for name, run in runs.items()},
+    )  # fmt: skip
+
+
+def _compare(task, runs, start, seed, progress):
     found, first = {}, None
     with tempfile.TemporaryDirectory(prefix="labkit-runs-") as folder:
         if not start:

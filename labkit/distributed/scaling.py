@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from labkit.errors import SettingError
+from labkit.hardware.wire import ring_share
 
 __all__ = ["Scaling", "StepTime", "fit_scaling", "mbit", "messages", "ring_share"]
 
@@ -153,15 +154,6 @@ class Scaling:
         if hook != "none" and hook not in self.hooks:
             known = ", ".join(["none", *self.hooks])
             raise SettingError(f"a hook that was measured: {known}", received=repr(hook), do="Measure it first.")
-
-
-def ring_share(workers):
-    """Share of its bytes that each worker sends in a ring all-reduce: 2(K-1)/K.
-
-    >>> ring_share(1), ring_share(2), ring_share(4)
-    (0.0, 1.0, 1.5)
-    """
-    return 2 * (workers - 1) / workers
 
 
 def messages(workers, bytes):

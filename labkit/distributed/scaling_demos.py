@@ -3,12 +3,14 @@
 import copy
 from dataclasses import asdict, dataclass
 
+from labkit.asked import asked_once
+from labkit.distributed import TRAINING, report
 from labkit.distributed.scaling import StepTime
 from labkit.errors import SettingError
 
 __all__ = ["HERE_AT_MOST", "Variant", "measured_steps", "random_shape", "random_step_times", "step_times", "time_here"]
 
-CODE = ("labkit.distributed.scaling_demos", "labkit.distributed.data_parallel", "labkit.training", "labkit.batches")
+CODE = (*TRAINING, "labkit.distributed.scaling_demos")
 WARM = 2  # steps that are not counted: memory is allocated, buckets are arranged
 HERE_AT_MOST = {"millions": 25.0, "batch": 64}  # what the widget's button measures in seconds
 
@@ -39,8 +41,6 @@ def step_times(model, ids, labels, variants, *, steps=8):
     """
     import torch.distributed as dist
 
-    from labkit.distributed import report
-
     found = []
     for number, variant in enumerate(variants):
         report(number / len(variants), f"{variant.way}, {variant.batch} rows a step")
@@ -60,7 +60,7 @@ def _timed(model, ids, labels, variant, steps):
     from labkit.callbacks import Timer
     from labkit.distributed.data_parallel import Parallel, wrap
     from labkit.distributed.hooks import POWERSGD_AFTER
-    from labkit.distributed.traffic import Traffic
+    from labkit.distributed.traffic import bytes_per_step
     from labkit.training import Training, fit
 
     warm = WARM + (POWERSGD_AFTER if variant.hook == "powersgd" else 0)  # PowerSGD begins after some steps
@@ -78,8 +78,7 @@ def _timed(model, ids, labels, variant, steps):
         fit(model, batches, training=training, callbacks=[*callbacks, timer])
     finally:
         torch.set_num_threads(before)
-    sent = [np.median(one.steps[warm:]) for one in callbacks if isinstance(one, Traffic)]
-    return float(np.median(timer.seconds[warm:])), float(sum(sent))
+    return float(np.median(timer.seconds[warm:])), float(bytes_per_step(callbacks, settling=warm))
 
 
 def measured_steps(classifier, texts, labels, variants, *, name, steps=5, rounds=2, cache=None, progress=None):
@@ -91,9 +90,7 @@ def measured_steps(classifier, texts, labels, variants, *, name, steps=5, rounds
     Raises WorkerError when a worker fails, Interrupted on Ctrl-C.
     """
     from labkit.batches import encode
-    from labkit.cache import code_version
     from labkit.distributed import launch
-    from labkit.machine import probe
 
     variants = list(variants)
 
@@ -105,15 +102,10 @@ def measured_steps(classifier, texts, labels, variants, *, name, steps=5, rounds
         )[0]  # fmt: skip
         return [min(found[number :: len(variants)]) for number in range(len(variants))]
 
-    if cache is None:
-        found = ask()
-    else:
-        key = {
-            "what": "step times", "classifier": classifier.fingerprint, "rows": len(texts), "steps": steps,
-            "rounds": rounds, "variants": [asdict(variant) for variant in variants], "machine": probe().label(),
-            "code": code_version(*CODE),
-        }  # fmt: skip
-        found = cache.value(key, ask)
+    found = asked_once(
+        "step times", ask, cache=cache, code=CODE, classifier=classifier.fingerprint, rows=len(texts), steps=steps,
+        rounds=rounds, variants=[asdict(variant) for variant in variants],
+    )  # fmt: skip
     return {
         variant: StepTime(
             workers=1 if variant.way == "alone" else 2, batch=variant.batch, seconds=seconds, bytes=sent,

@@ -3,6 +3,7 @@
 import statistics
 
 from labkit.callbacks import Callback
+from labkit.hardware.wire import ring_share
 
 __all__ = ["Traffic", "bytes_per_step", "sent_by_ring"]
 
@@ -30,13 +31,13 @@ class Traffic(Callback):
         self._open = 0
 
 
-def bytes_per_step(module, callbacks):
+def bytes_per_step(callbacks, *, settling=0):
     """Tell the bytes that this worker handed to the network in a step, the median; 0 where it trained alone.
 
-    `module` and `callbacks` are what `wrap` returned, after training. How many bytes leave the worker for it depends
-    on the number of workers: see `sent_by_ring`.
+    `callbacks` are those that `wrap` returned, after training; the first `settling` steps do not count. How many bytes
+    leave the worker for it depends on the number of workers: see `sent_by_ring`.
     """
-    steps = [count for callback in callbacks if isinstance(callback, Traffic) for count in callback.steps]
+    steps = [count for callback in callbacks if isinstance(callback, Traffic) for count in callback.steps[settling:]]
     return statistics.median(steps) if steps else 0
 
 
@@ -46,4 +47,4 @@ def sent_by_ring(count, world_size):
     >>> sent_by_ring(100, 2), sent_by_ring(100, 4), sent_by_ring(100, 1)
     (100.0, 150.0, 0.0)
     """
-    return 2 * (world_size - 1) / world_size * count
+    return ring_share(world_size) * count

@@ -13,9 +13,9 @@ import signal
 from functools import partial
 from pathlib import Path
 
-__all__ = ["main"]
+from labkit.machine.system import loopback
 
-LOOPBACK = "lo"
+__all__ = ["main"]
 
 
 def main(words=None):
@@ -30,14 +30,12 @@ def main(words=None):
     from labkit.distributed.data_parallel import Parallel
     from labkit.distributed.group import init_from_environment
     from labkit.distributed.jobs import job_for, train
-    from labkit.distributed.meeting import join_after_restart
     from labkit.distributed.resume import SharedCheckpoint
     from labkit.task import load_task
     from labkit.training import Training
 
     torch.set_num_threads(options.threads)
-    again = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    (join_after_restart if again else init_from_environment)(timeout=options.timeout)
+    init_from_environment(timeout=options.timeout)
     task = load_task(options.task, fold=options.fold, folds=options.folds, limit=options.limit)
     job = job_for(
         task, start=options.model, seed=options.seed, out=str(options.out / "classifier"),
@@ -61,8 +59,8 @@ def main(words=None):
 def _choose_interface():
     """On one machine talk over the loopback interface; over several, leave it to gloo to find the right one."""
     alone = os.environ.get("LOCAL_WORLD_SIZE") == os.environ.get("WORLD_SIZE")
-    if alone and Path(f"/sys/class/net/{LOOPBACK}").exists():
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK)
+    if alone and (interface := loopback()):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
 
 
 def _write(folder, found):

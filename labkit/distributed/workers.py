@@ -4,18 +4,17 @@ import json
 import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
 
 from labkit.errors import WorkerError
+from labkit.machine.system import loopback
 
 __all__ = ["Workers"]
 
 CODE = "from labkit.distributed.member import main; main()"
 TAIL = 4000  # characters of a log that are shown
-LOOPBACK = ("lo", "lo0")  # Linux, macOS
 
 
 class Workers:
@@ -70,8 +69,7 @@ class Workers:
             "TOKENIZERS_PARALLELISM": "false", "PYTHONFAULTHANDLER": "1",
             "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
         }  # fmt: skip
-        names = [name for _, name in socket.if_nameindex()] if hasattr(socket, "if_nameindex") else []
-        interface = end.interface if end else next((name for name in LOOPBACK if name in names), None)
+        interface = end.interface if end else loopback()
         if interface:  # otherwise gloo asks for the machine's own name, which need not be known
             environment["GLOO_SOCKET_IFNAME"] = interface
         return environment

@@ -8,14 +8,12 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
 
-from labkit.cache import code_version
+from labkit.asked import asked_once
 from labkit.errors import Interrupted, LabError, SettingError
 from labkit.hardware.memory import inference_bytes, training_peak_bytes
 from labkit.hardware.shape import SHAPES
 from labkit.hardware.work import layer_products
-from labkit.machine import probe
 from labkit.machine.speed import torch_threads
 from labkit.machine.system import memory_bytes
 
@@ -103,14 +101,6 @@ def measure_training(sizes, *, threads=1, count_in=(), cache=None):
     Two only where both fit into memory together. Memory does not depend on who else is running; the times
     do. `count_in` names the models whose activations are counted too. With a `cache`, this machine is asked once.
     """
-    if cache is not None:
-        key = {
-            "what": "training memory", "sizes": sizes, "threads": threads, "count_in": list(count_in),
-            "machine": probe().label(), "code": code_version("labkit.hardware.measured", "labkit.hardware.worker"),
-        }  # fmt: skip
-        ask = partial(measure_training, sizes, threads=threads, count_in=count_in)
-        found = cache.value(key, lambda: {name: asdict(one) for name, one in ask().items()})
-        return {name: Measured(**one) for name, one in found.items()}
     peaks = sorted(
         training_peak_bytes(SHAPES[name], batch=batch, length=length) for name, (batch, length) in sizes.items()
     )
@@ -120,8 +110,18 @@ def measure_training(sizes, *, threads=1, count_in=(), cache=None):
         batch, length = sizes[name]
         return measure_step(SHAPES[name], batch=batch, length=length, threads=threads, activations=name in count_in)
 
-    with ThreadPoolExecutor(together) as pool:
-        return dict(zip(sizes, pool.map(one, sizes), strict=True))
+    def ask():
+        with ThreadPoolExecutor(together) as pool:
+            return dict(zip(sizes, pool.map(one, sizes), strict=True))
+
+    if cache is None:
+        return ask()
+    kept = asked_once(
+        "training memory", lambda: {name: asdict(found) for name, found in ask().items()}, cache=cache,
+        code=("labkit.hardware.measured", "labkit.hardware.worker"), sizes=sizes, threads=threads,
+        count_in=list(count_in),
+    )  # fmt: skip
+    return {name: Measured(**one) for name, one in kept.items()}
 
 
 def _check_size(shape, *, batch, length, train, optimizer):

@@ -9,15 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.cache import code_version
+from labkit.asked import asked_once
 from labkit.errors import LabError
 from labkit.hardware.shape import parameters
-from labkit.machine import probe
+from labkit.machine.system import loopback
 
-__all__ = ["Sent", "all_reduce_bytes", "measure_all_reduce"]
+__all__ = ["Sent", "all_reduce_bytes", "measure_all_reduce", "ring_share"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,15 @@ class Sent:
 
     bytes: float  # sent by one worker
     seconds: float
+
+
+def ring_share(workers):
+    """Share of its bytes that each worker sends in a ring all-reduce: 2(K-1)/K.
+
+    >>> ring_share(1), ring_share(2), ring_share(4)
+    (0.0, 1.0, 1.5)
+    """
+    return 2 * (workers - 1) / workers
 
 
 def all_reduce_bytes(shape, *, workers, number_bytes=4):
@@ -38,7 +47,7 @@ def all_reduce_bytes(shape, *, workers, number_bytes=4):
     >>> all_reduce_bytes(SHAPES["BERT-base"], workers=2) / 1e6
     437.92896
     """
-    return 2 * (workers - 1) / workers * number_bytes * parameters(shape)
+    return ring_share(workers) * number_bytes * parameters(shape)
 
 
 def measure_all_reduce(shapes, *, seconds=120, cache=None):
@@ -48,19 +57,21 @@ def measure_all_reduce(shapes, *, seconds=120, cache=None):
 
     Raises LabError where a process fails or takes longer than `seconds`.
     """
-    if cache is not None:
-        key = {
-            "what": "all-reduce bytes", "parameters": [parameters(shape) for shape in shapes],
-            "machine": probe().label(), "code": code_version("labkit.hardware.wire"),
-        }  # fmt: skip
-        found = cache.value(key, lambda: [asdict(sent) for sent in measure_all_reduce(shapes, seconds=seconds)])
-        return [Sent(**sent) for sent in found]
-    sizes = json.dumps([parameters(shape) for shape in shapes])
+    numbers = [parameters(shape) for shape in shapes]
+    found = asked_once(
+        "all-reduce bytes", lambda: _two_workers(numbers, seconds), cache=cache, code=["labkit.hardware.wire"],
+        parameters=numbers,
+    )  # fmt: skip
+    return [Sent(**sent) for sent in found]
+
+
+def _two_workers(numbers, seconds):
+    """Start both, and give what the first one measured for each number of parameters."""
     with tempfile.TemporaryDirectory() as folder:
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": _loopback() or ""}
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": loopback() or ""}
         workers = [
             subprocess.Popen(
-                [sys.executable, "-m", "labkit.hardware.wire", str(rank), folder, sizes],
+                [sys.executable, "-m", "labkit.hardware.wire", str(rank), folder, json.dumps(numbers)],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
             )
             for rank in range(2)
@@ -79,14 +90,7 @@ def measure_all_reduce(shapes, *, seconds=120, cache=None):
         if worker.returncode:
             last = (error.strip().splitlines() or ["no message"])[-1]
             raise LabError("two workers to talk over loopback", received=last, do="Allow local network connections.")
-    return [Sent(**line) for line in json.loads(told[0][0].splitlines()[-1])]
-
-
-def _loopback():
-    """Name of the loopback interface: "lo" on Linux, "lo0" on macOS; None where there is none by name."""
-    import psutil
-
-    return next((name for name in ("lo", "lo0") if name in psutil.net_io_counters(pernic=True)), None)
+    return json.loads(told[0][0].splitlines()[-1])
 
 
 def _sent():
@@ -101,7 +105,7 @@ def _sent():
     if hasattr(process, "io_counters") and hasattr(process.io_counters(), "write_chars"):
         return process.io_counters().write_chars
     counters = psutil.net_io_counters(pernic=True)
-    return counters[_loopback()].bytes_sent / 2 if _loopback() else 0
+    return counters[loopback()].bytes_sent / 2 if loopback() else 0
 
 
 def _work(rank, folder, sizes):

@@ -3,12 +3,13 @@
 import os
 import platform
 import re
+import socket
 import subprocess
 from pathlib import Path
 
 import psutil
 
-__all__ = ["cores", "cpu_name", "instruction_sets", "memory_bytes", "tidy_cpu_name"]
+__all__ = ["cores", "cpu_name", "instruction_sets", "loopback", "memory_bytes", "tidy_cpu_name"]
 
 READABLE = {
     "avx2": "AVX2",
@@ -125,3 +126,13 @@ def _number(file):
 def _words(file):
     """The words of a small text file."""
     return file.read_text().split()
+
+
+def loopback():
+    """Name of the network on which a machine talks to itself: "lo" on Linux, "lo0" on macOS; None where it has no such.
+
+    >>> loopback() in ("lo", "lo0", None)
+    True
+    """
+    names = [name for _, name in socket.if_nameindex()] if hasattr(socket, "if_nameindex") else []
+    return next((name for name in ("lo", "lo0") if name in names), None)

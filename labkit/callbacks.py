@@ -11,7 +11,8 @@ __all__ = ["Callback", "Progress", "State", "Stop", "somebody_watches"]
 class State:
     """Where training stands; callbacks read it and may change the model's weights.
 
-    `step` counts optimizer steps from 0 to `steps`; `losses` has one number a step.
+    `step` counts optimizer steps from 0 to `steps`; `losses` has one number a step; `clip` is the largest norm that
+    the gradient may have.
     """
 
     model: object
@@ -19,14 +20,18 @@ class State:
     steps: int
     step: int = 0
     epoch: int = 0
+    clip: float = 1.0
     losses: list = field(default_factory=list)
 
 
 class Callback:
     """The protocol of the loop: start, then for each step after_backward and after_step, then end.
 
-    `state_dict` and `load_state_dict` carry what must survive an interruption.
+    `state_dict` and `load_state_dict` carry what must survive an interruption. `clips` says that this callback clips
+    the gradients itself, so that the loop leaves them alone.
     """
+
+    clips = False
 
     def on_start(self, state):
         """Called once before the first step, also after a resume."""

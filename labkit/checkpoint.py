@@ -17,6 +17,7 @@ class Checkpoint(Callback):
     def __init__(self, path, schedule, others, *, seconds=20.0):
         self.path, self.schedule, self.others, self.seconds = Path(path), schedule, others, seconds
         self._saved = time.monotonic()
+        self._with_memory()  # what cannot be saved says so before anything is computed
 
     def restore(self, state):
         """Take up what was saved, where there is something; a damaged checkpoint is as good as none."""

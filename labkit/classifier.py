@@ -17,9 +17,10 @@ from transformers.utils import logging as transformers_logging
 
 from labkit.batches import MAX_LENGTH, encode, pad
 from labkit.errors import ModelFileError, SettingError
+from labkit.structure import NarrowBert
 from labkit.vocabulary import MergedTokenizer
 
-__all__ = ["CHECKPOINT_SHA256", "Classifier", "checkpoint_folder", "pretrained"]
+__all__ = ["CHECKPOINT_SHA256", "Classifier", "Stored", "checkpoint_folder", "pretrained"]
 
 ROWS = "token_rows.npy"
 CHECKPOINT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -41,15 +42,25 @@ class Classifier:
 
         Texts of like length are computed together; the order of the result is that of `texts`.
         """
+        take = lambda batch: self.model(**batch).logits  # noqa: E731
+        return self._of_all(texts, take, len(self.labels), batch_size=batch_size, progress=progress)
+
+    def states(self, texts, *, batch_size=32, progress=None):
+        """Compute what the last layer makes of each text's [CLS] token, shape (texts, hidden size), float32."""
+        take = lambda batch: self.model.base_model(**batch).last_hidden_state[:, 0]  # noqa: E731
+        width = self.model.config.hidden_size
+        return self._of_all(texts, take, width, batch_size=batch_size, progress=progress)
+
+    def _of_all(self, texts, take, width, *, batch_size, progress):
         ids = encode(self.tokenizer, texts)
-        out = np.empty((len(ids), len(self.labels)), dtype=np.float32)
+        out = np.empty((len(ids), width), dtype=np.float32)
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
         self.model.eval()
         with torch.inference_mode():
             for start in range(0, len(order), batch_size):
                 rows = order[start : start + batch_size]
                 batch = pad([ids[row] for row in rows], padding=self.tokenizer.pad_token_id)
-                out[rows] = self.model(**batch).logits.float().numpy()
+                out[rows] = take(batch).float().numpy()
                 if progress is not None:
                     progress((start + len(rows)) / len(order), f"{start + len(rows)} of {len(order)} texts")
         return out
@@ -95,7 +106,7 @@ class Classifier:
         try:
             labels = json.loads((folder / "labels.json").read_text())
             with _quiet():
-                model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+                model = NarrowBert.from_pretrained(folder, local_files_only=True)
                 tokenizer = _tokenizer(folder)
             if (folder / ROWS).exists():
                 tokenizer = MergedTokenizer(tokenizer, np.load(folder / ROWS, allow_pickle=False))
@@ -105,6 +116,31 @@ class Classifier:
                 do="Save the classifier again; a copy of single files does not do.",
             ) from error  # fmt: skip
         return cls(model, tokenizer, labels)
+
+
+class Stored(Classifier):
+    """A classifier in a file, which is read when its model is first looked at.
+
+    Who only asks for what was computed of it before, and is kept under its `fingerprint`, need not wait for that.
+    `load()` gives the Classifier.
+
+    >>> Stored("0123456789abcdef", lambda: 1 / 0).fingerprint   # nothing is loaded
+    '0123456789abcdef'
+    """
+
+    def __init__(self, fingerprint, load):
+        self._known, self._load = fingerprint, load
+
+    def __getattr__(self, name):
+        if name not in ("model", "tokenizer", "labels", "encodings"):
+            raise AttributeError(name)
+        self.__dict__ |= vars(self._load())
+        return self.__dict__[name]
+
+    @property
+    def fingerprint(self):
+        """A short hash, as of the Classifier: known before it is loaded, computed anew when it may have changed."""
+        return super().fingerprint if "model" in self.__dict__ else self._known
 
 
 def _tokenizer(folder):
@@ -119,7 +155,7 @@ def _tokenizer(folder):
 
 
 def _architecture(config):
-    keys = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
+    keys = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size", "narrowed")
     return {key: getattr(config, key, None) for key in keys}
 
 

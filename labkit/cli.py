@@ -38,8 +38,10 @@ app = typer.Typer(
 )
 notebooks_app = typer.Typer(no_args_is_help=True, help="For authors: build the notebooks from their sources.")
 cache_app = typer.Typer(no_args_is_help=True, help="What is kept so that it need not be computed again.")
+pack_app = typer.Typer(no_args_is_help=True, help="Packed files: what is in them.")
 app.add_typer(notebooks_app, name="notebooks")
 app.add_typer(cache_app, name="cache")
+app.add_typer(pack_app, name="pack")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Lessons = Annotated[list[str] | None, typer.Argument(help="Numbers or names (03, 03_pruning); none means all.")]
@@ -114,6 +116,18 @@ def bench(context: typer.Context, name: Annotated[str, typer.Argument(help="trai
     from labkit.commands.benches import main_of
 
     main_of(name)(context.args)
+
+
+@pack_app.command()
+def inspect(
+    file: Annotated[str, typer.Argument(help="A packed file.")],
+    picture: Annotated[str, typer.Option(help="Draw it into this PNG too.")] = "",
+    as_json: AsJson = False,
+):
+    """Show where every byte of a packed file goes."""
+    from labkit.commands.contents import show_contents
+
+    show_contents(file, picture=picture, as_json=as_json)
 
 
 @notebooks_app.command()

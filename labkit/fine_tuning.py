@@ -1,11 +1,12 @@
 """From the pre-trained model to a classifier for a task: the teacher that every compression starts from."""
 
 from dataclasses import asdict
+from functools import partial
 
 from labkit.batches import Batches, encode
 from labkit.cache import code_version, default_cache
 from labkit.callbacks import Progress
-from labkit.classifier import CHECKPOINT_SHA256, Classifier, pretrained
+from labkit.classifier import CHECKPOINT_SHA256, Classifier, Stored, pretrained
 from labkit.training import Training, fit
 
 __all__ = ["fine_tune", "train_classifier"]
@@ -34,8 +35,10 @@ def fine_tune(task, *, training=None, seed=0, cache=None, callbacks=(), progress
         train_classifier(classifier, task, training=training, seed=seed, callbacks=[*callbacks, bar],
                          checkpoint=cache.work(key) / "training.pt")  # fmt: skip
         classifier.save(folder)
+        (folder / "fingerprint").write_text(classifier.fingerprint)
 
-    return Classifier.load(cache.get(key, make))
+    place = cache.get(key, make)
+    return Stored((place / "fingerprint").read_text(), partial(Classifier.load, place))
 
 
 def train_classifier(classifier, task, *, training, seed=0, callbacks=(), checkpoint=None):

@@ -7,7 +7,7 @@ import numpy as np
 
 from labkit.cache import code_version, default_cache
 
-__all__ = ["logits_once", "predict_once"]
+__all__ = ["logits_once", "predict_once", "states_once"]
 
 CODE = ("labkit.classifier", "labkit.batches")
 
@@ -19,19 +19,32 @@ def logits_once(classifier, texts, *, batch_size=32, cache=None, progress=None):
 
     Raises CacheError when they cannot be kept.
     """
+    return _once("logits", classifier, texts, batch_size=batch_size, cache=cache, progress=progress)
+
+
+def states_once(classifier, texts, *, batch_size=32, cache=None, progress=None):
+    """As `classifier.states(texts)`, shape (texts, hidden size); the second time the same numbers come from the cache.
+
+    Raises CacheError when they cannot be kept.
+    """
+    return _once("states", classifier, texts, batch_size=batch_size, cache=cache, progress=progress)
+
+
+def _once(what, classifier, texts, *, batch_size, cache, progress):
     texts = list(texts)
     distinct = list(dict.fromkeys(texts))
     key = {
-        "what": "logits", "classifier": classifier.fingerprint, "batch_size": batch_size, "code": code_version(*CODE),
+        "what": what, "classifier": classifier.fingerprint, "batch_size": batch_size, "code": code_version(*CODE),
         "texts": hashlib.sha256(json.dumps(distinct).encode()).hexdigest(),
     }  # fmt: skip
 
     def make(folder):
-        np.save(folder / "logits.npy", classifier.logits(distinct, batch_size=batch_size, progress=progress))
+        compute = getattr(classifier, what)
+        np.save(folder / "values.npy", compute(distinct, batch_size=batch_size, progress=progress))
 
-    logits = np.load((cache or default_cache()).get(key, make) / "logits.npy", allow_pickle=False)
+    values = np.load((cache or default_cache()).get(key, make) / "values.npy", allow_pickle=False)
     place = {text: row for row, text in enumerate(distinct)}
-    return logits[[place[text] for text in texts]]
+    return values[[place[text] for text in texts]]
 
 
 def predict_once(classifier, texts, *, cache=None):

@@ -2,19 +2,20 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 
 from labkit import pack
 from labkit.batches import Batches, encode
 from labkit.cache import code_version, default_cache
 from labkit.callbacks import Progress
+from labkit.classifier import Stored
 from labkit.errors import SettingError
-from labkit.outputs import logits_once
 from labkit.steps import Step, step_from_dict
 from labkit.training import fit
 
 __all__ = ["Policy"]
 
-CODE = ("labkit.policy", "labkit.training", "labkit.batches", "labkit.steps.base")
+CODE = ("labkit.policy", "labkit.training", "labkit.batches", "labkit.fine_tuning", "labkit.steps.base")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Policy:
 
         Raises Interrupted on Ctrl-C.
         """
-        return pack.load(self.packed(teacher, task, seed=seed, cache=cache, callbacks=callbacks, progress=progress))
+        path = self.packed(teacher, task, seed=seed, cache=cache, callbacks=callbacks, progress=progress)
+        return Stored(path.with_name("fingerprint").read_text(), partial(pack.load, path))
 
     def packed(self, teacher, task, *, seed=0, cache=None, callbacks=(), progress=None):
         """Compress a copy of the teacher and return the path of its packed file; see `apply`."""
@@ -90,12 +92,13 @@ class Policy:
             for step in self.steps:
                 step.finish(student)
             pack.save(student, folder / "model.pack", policy=[step.to_dict() for step in self.steps])
+            (folder / "fingerprint").write_text(pack.load(folder / "model.pack").fingerprint)
 
         return cache.get(key, make) / "model.pack"
 
     def key(self, teacher, task, *, seed):
         """Name all that the result depends on."""
-        modules = [type(step).__module__ for step in self.steps]
+        modules = [name for step in self.steps for name in (type(step).__module__, *step.code)]
         return {
             "what": "policy", "policy": [step.to_dict() for step in self.steps], "teacher": teacher.fingerprint,
             "task": task.fingerprint, "seed": seed, "code": code_version(*CODE, *modules), "format": pack.VERSION,
@@ -109,11 +112,11 @@ class Policy:
         batches = Batches(
             encode(student.tokenizer, texts), batch_size=trainer.batch_size, seed=seed, labels=labels,
             padding=student.tokenizer.pad_token_id,
-            teacher_logits=logits_once(teacher, texts, batch_size=64, cache=cache),
+            **trainer.targets(teacher, task, texts, cache=cache),
         )  # fmt: skip
         constraints = [callback for step in self.steps for callback in step.constrain(student)]
         bar = Progress(f"{type(trainer).__name__.lower()}, fold {task.fold}", report=progress)
         fit(
-            student.model, batches, training=trainer.training, loss=trainer.loss, seed=seed, checkpoint=checkpoint,
-            callbacks=[*constraints, *callbacks, bar],
+            student.model, batches, training=trainer.training, loss=trainer.loss, forward=trainer.forward, seed=seed,
+            checkpoint=checkpoint, callbacks=[*constraints, *callbacks, bar],
         )  # fmt: skip

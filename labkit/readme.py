@@ -32,6 +32,8 @@ def _words(name):
     values = reference(name)
     if "parity" in values:
         return _workers(values)
+    if values.get("rows") and "ratio" in values["rows"][0]:
+        return _sizes(values)
     if "ratio" not in values:
         return markdown_table(name)
     return (
@@ -41,8 +43,24 @@ def _words(name):
     ).format(**values)
 
 
+def _sizes(values):
+    """The results of `labkit bench compression`: size, F1, paired loss and time of each row."""
+    lines = [
+        "| | size | smaller | macro-F1 (95 % interval) | lost, paired (points) | one text | labels that flip |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in values["rows"]:
+        lost = f"{row['f1_loss']:+.1f} ({row['f1_loss_low']:+.1f} to {row['f1_loss_high']:+.1f})"
+        lines.append(
+            f"| {row['name']} | {row['bytes'] / 1e6:.2f} MB | {row['ratio']:.1f}× | {row['f1']:.3f} "
+            f"({row['f1_low']:.3f} to {row['f1_high']:.3f}) | {'' if row['f1_loss'] == 0 else lost} "
+            f"| {row['latency_b1_p50_ms']:.2f} ms | {row['batch_flips']} |"
+        )
+    return "\n".join([*lines, "", f"Measured with `{values['command']}` on {values['machine']}."])
+
+
 def _workers(values):
-    """The results of `labkit bench distributed` as two tables: on one machine, and over slow links."""
+    """The results of `labkit bench distributed` as two tables: on one machine, and over the slowest link."""
     parity = values["parity"]
     lines = [
         f"Largest difference of any weight after 50 steps, 2 and 4 workers against one process: {parity['sgd']:.1g} "
@@ -52,7 +70,8 @@ def _workers(values):
     ]  # fmt: skip
     if values["links"]:
         lines += ["", "| over a link | Mbit/s | seconds a step | predicted |", "|---|---|---|---|"]
-        lines += map(_linked, values["links"])
+        slowest = min(row["mbit_per_second"] for row in values["links"])
+        lines += [_linked(row) for row in values["links"] if row["mbit_per_second"] == slowest]
     return "\n".join([*lines, "", f"Measured with `{values['command']}` on {values['machine']}."])
 
 

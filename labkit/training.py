@@ -15,7 +15,7 @@ from labkit.callbacks import State
 from labkit.checkpoint import Checkpoint
 from labkit.errors import Interrupted, SettingError
 
-__all__ = ["Training", "cross_entropy", "fit"]
+__all__ = ["Training", "cross_entropy", "fit", "logits_of"]
 
 OPTIMIZERS = ("adamw", "sgd")
 
@@ -76,12 +76,18 @@ def cross_entropy(logits, batch):
     return functional.cross_entropy(logits, batch["labels"], reduction="sum") / batch.get("count", len(logits))
 
 
-def fit(model, batches, *, training, loss=cross_entropy, callbacks=(), checkpoint=None, seed=0):
+def logits_of(model, batch):
+    """Run the model on a batch and give its logits, shape (rows, classes)."""
+    return model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+
+
+def fit(model, batches, *, training, loss=cross_entropy, forward=logits_of, callbacks=(), checkpoint=None, seed=0):
     """Train a model in place and return the final State.
 
-    `batches` is a Batches; `loss(logits, batch)` gives a scalar. The order of the rows comes from `batches.seed`,
-    dropout from `seed`: the same seeds give the same weights on the same machine, also when training was stopped
-    in the middle and resumed from `checkpoint`: a file, or a function of (schedule, callbacks) that gives a Checkpoint.
+    `batches` is a Batches; `loss(forward(model, batch), batch)` gives a scalar. The order of the rows comes from
+    `batches.seed`, dropout from `seed`: the same seeds give the same weights on the same machine, also when training
+    was stopped in the middle and resumed from `checkpoint`: a file, or a function of (schedule, callbacks) that gives
+    a Checkpoint.
 
     Raises Interrupted on Ctrl-C, when the step is whole and its checkpoint saved; a second Ctrl-C does not wait.
     """
@@ -90,7 +96,7 @@ def fit(model, batches, *, training, loss=cross_entropy, callbacks=(), checkpoin
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=training.learning_rate, total_steps=steps + 1, pct_start=training.warmup, cycle_momentum=False
     )
-    state = State(model=model, optimizer=optimizer, steps=steps)
+    state = State(model=model, optimizer=optimizer, steps=steps, clip=training.clip)
     callbacks = list(callbacks)
     make = partial(Checkpoint, checkpoint) if isinstance(checkpoint, (str, PathLike)) else checkpoint
     saver = make and make(schedule, list(callbacks))
@@ -103,7 +109,8 @@ def fit(model, batches, *, training, loss=cross_entropy, callbacks=(), checkpoin
             callbacks.append(saver)  # last, so that it saves what the others made of the weights
         try:
             _tell(callbacks, "on_start", state, stopped)
-            _loop(state, batches, schedule, loss, training, callbacks, stopped)
+            value_of = partial(_backward, model, loss=loss, forward=forward, rows=training.micro_batch)
+            _loop(state, batches, schedule, value_of, callbacks, stopped)
             if stopped.is_set():
                 raise _interrupted(state, saver)
         finally:
@@ -147,7 +154,7 @@ def _tell(callbacks, moment, state, stopped):
             stopped.set()
 
 
-def _loop(state, batches, schedule, loss, training, callbacks, stopped):
+def _loop(state, batches, schedule, value_of, callbacks, stopped):
     for epoch in range(state.step // len(batches), state.steps // len(batches)):
         state.epoch = epoch
         done = state.step - epoch * len(batches)
@@ -157,9 +164,10 @@ def _loop(state, batches, schedule, loss, training, callbacks, stopped):
             if stopped.is_set():
                 return
             state.optimizer.zero_grad(set_to_none=True)
-            value = _backward(state.model, batch, loss, training.micro_batch)
+            value = value_of(batch)
             _tell(callbacks, "after_backward", state, stopped)
-            torch.nn.utils.clip_grad_norm_(state.model.parameters(), training.clip)
+            if not any(callback.clips for callback in callbacks):
+                torch.nn.utils.clip_grad_norm_(state.model.parameters(), state.clip)
             state.optimizer.step()
             schedule.step()
             state.step += 1
@@ -167,15 +175,14 @@ def _loop(state, batches, schedule, loss, training, callbacks, stopped):
             _tell(callbacks, "after_step", state, stopped)
 
 
-def _backward(model, batch, loss, rows):
+def _backward(model, batch, *, loss, forward, rows):
     """Compute the gradients of a batch, `rows` at a time, and return its loss."""
     total, parts = 0.0, list(split(batch, rows))
     for part in parts:
         last = part is parts[-1]
         # Workers that train together exchange gradients once a step, with the last part.
         with nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():
-            logits = model(input_ids=part["input_ids"], attention_mask=part["attention_mask"]).logits
-            value = loss(logits, part)
+            value = loss(forward(model, part), part)
             value.backward()
         total += value.item()
     return total

@@ -9,7 +9,7 @@ import small
 import torch
 
 from labkit import classifier as module
-from labkit.classifier import Classifier, checkpoint_folder, pretrained, verify_checksum
+from labkit.classifier import Classifier, Stored, checkpoint_folder, pretrained, verify_checksum
 from labkit.errors import ModelFileError, SettingError
 
 
@@ -170,3 +170,16 @@ def test_the_head_is_drawn_from_the_seed_and_nothing_else_is_touched(tmp_path):
 def test_one_label_is_too_few():
     with pytest.raises(SettingError, match="at least two labels. Received 1"):
         pretrained(("a",))
+
+
+def test_a_stored_classifier_is_read_when_it_is_used_and_changed_like_any_other(one):
+    loads = []
+    stored = Stored(one.fingerprint, lambda: loads.append(1) or one.copy())
+    assert (stored.fingerprint, loads) == (one.fingerprint, [])
+    np.testing.assert_array_equal(stored.logits(["apple pie"]), one.logits(["apple pie"]))
+    assert (stored.labels, stored.fingerprint, loads) == (one.labels, one.fingerprint, [1])
+    stored.model.classifier.bias.data += 1
+    assert stored.fingerprint != one.fingerprint
+    assert stored.copy().fingerprint == stored.fingerprint
+    with pytest.raises(AttributeError, match="nothing_like_this"):
+        getattr(stored, "nothing_like_this")  # noqa: B009

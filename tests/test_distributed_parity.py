@@ -20,6 +20,10 @@ CASES = {
     "sgd, last batch of one row": {"rows": 65, "epochs": 17, "optimizer": "sgd", "rate": 0.05, "parallel": PLAIN},
     "adamw, batch of 31, parts of 5 rows": {"rows": 62, "batch": 31, "micro_batch": 5},
     "adamw, memory": {"rows": 63, "batch": 31, "epochs": 17, "parallel": Parallel(through="memory")},
+    "sgd, memory, parts of 5 rows, last batch of one row": {
+        "rows": 65, "epochs": 17, "micro_batch": 5, "optimizer": "sgd", "rate": 0.05,
+        "parallel": Parallel(through="memory"),
+    },
     "sgd, batch of 31, parts of 4 rows, small buckets": {
         "rows": 62, "batch": 31, "micro_batch": 4, "optimizer": "sgd", "rate": 0.05,
         "parallel": Parallel(share_rows=False, bucket_mb=0.01),

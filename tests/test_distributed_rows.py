@@ -6,7 +6,7 @@ import together
 
 from labkit.distributed import launch
 from labkit.distributed.data_parallel import Parallel
-from labkit.distributed.neighbours import _pages
+from labkit.distributed.pages import _pages
 from labkit.errors import SettingError
 
 TABLE = "bert.embeddings.word_embeddings.weight"

@@ -15,6 +15,7 @@ import together
 import torch.distributed as dist
 
 from labkit.classifier import Classifier
+from labkit.distributed.link import available, link
 from labkit.distributed.meeting import fresh_store
 
 WAIT = 90  # seconds until a run that hangs counts as failed
@@ -29,19 +30,19 @@ def scene(tmp_path_factory):
     return folder
 
 
-def start(folder, name, *, restarts=0, epochs=12, **options):
+def start(folder, name, *, nodes=("--standalone", "--nproc-per-node=2"), popen=subprocess.Popen, restarts=0, epochs=12,
+          **options):  # fmt: skip
     words = {
         "task": folder / "table.csv", "folds": 2, "model": folder / "start", "out": folder / name, "epochs": epochs,
         "batch-size": 8, "learning-rate": 1e-3, "checkpoint": folder / f"{name}.pt", "every": 5, "timeout": 20,
     } | options  # fmt: skip
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-        f"--max-restarts={restarts}", "--monitor-interval=0.1", "-m", "labkit.distributed.worker",
+        sys.executable, "-m", "torch.distributed.run", *nodes, f"--max-restarts={restarts}", "--monitor-interval=0.1", "-m", "labkit.distributed.worker",
         *(f"--{key}={value}" for key, value in words.items()),
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     with (folder / f"{name}.log").open("w") as log:
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        return popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
 
 
 def finish(process, folder, name):
@@ -109,6 +110,47 @@ def test_a_killed_worker_changes_nothing(scene, undisturbed, rank):
     assert predictions == same
     assert (facts["f1"], facts["digest"]) == (expected["f1"], expected["digest"])
     assert facts["losses"] == expected["losses"]
+
+
+def two_nodes(scene, name, ends, *, checkpoint):
+    """Start torchrun at both ends of a link, one worker each; they meet at the first end."""
+    agents = []
+    for number, end in enumerate(ends):
+        nodes = (
+            "--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint={ends[0].address}:29400",
+            "--rdzv-id=test", f"--rdzv-conf=is_host={number == 0}", f"--local-addr={end.address}",
+        )  # fmt: skip
+        # Each node has its own disk: only that of worker 0 has the checkpoint.
+        agents.append(start(scene, f"{name}-{number}", nodes=nodes, popen=end.popen, restarts=1, out=scene / name,
+                            checkpoint=scene / f"{checkpoint}-{number}.pt"))  # fmt: skip
+    return agents
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not available(), reason="needs root, ip and tc")
+@pytest.mark.parametrize("victim", [None, 0, 1])
+def test_two_nodes_over_a_link_end_as_one_node_does_also_when_a_worker_is_killed(scene, undisturbed, victim):
+    name = f"nodes-{victim}"
+    with link(mbit=1000) as ends:
+        agents = two_nodes(scene, name, ends, checkpoint=name)
+        if victim is not None:
+            until = time.monotonic() + WAIT
+            while not list(scene.glob(f"{name}-*.pt")):
+                assert all(agent.poll() is None for agent in agents), (scene / f"{name}-0.log").read_text()
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            (worker,) = workers_of(agents[victim]).values()
+            worker.send_signal(signal.SIGKILL)
+        for number, agent in enumerate(agents):
+            code, log = finish(agent, scene, f"{name}-{number}")
+            assert code == 0, log
+    facts, predictions = result(scene, name)
+    assert (facts["f1"], facts["digest"], predictions) == (
+        undisturbed[0]["f1"],
+        undisturbed[0]["digest"],
+        undisturbed[1],
+    )
+    assert (facts["steps_here"] < facts["steps"]) == (victim is not None)
 
 
 def test_workers_that_start_again_do_not_read_what_the_dead_have_written():

@@ -14,6 +14,7 @@ from labkit.batches import Batches, encode
 from labkit.cache import Cache
 from labkit.callbacks import Callback
 from labkit.errors import Interrupted, SettingError
+from labkit.pack.file import read
 from labkit.policy import Policy
 from labkit.steps import Distill, KeepLayers, PruneMagnitude, Quantize
 from labkit.steps.base import encoder_weights
@@ -49,7 +50,7 @@ STEPS = st.one_of(
         scope=st.sampled_from(["matrix", "global"]),
         layers=st.sampled_from([None, (0,), (1, 2)]),
     ),
-    st.builds(Quantize, st.integers(2, 8), st.integers(1, 256), st.booleans()),
+    st.builds(Quantize, st.integers(2, 8), st.integers(1, 256), st.sampled_from(["same", None, 16, 2, 1.5])),
 )
 
 
@@ -110,7 +111,7 @@ def test_the_constraints_hold_after_training_and_rounding(setup, schedule):
     for weight in weights.values():
         assert (weight == 0).float().mean() >= 0.75
     assert set(weights) < set(found.encodings)
-    header, _ = pack._read(path)
+    header, _ = read(path)
     assert Policy.from_json(json.dumps(header["policy"])) == Policy(steps)
 
 

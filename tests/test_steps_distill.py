@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 import small
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import entropy
 from torch import nn
 
-from labkit.batches import split
+from labkit.batches import encode, pad, split
+from labkit.cache import Cache
 from labkit.errors import SettingError
 from labkit.steps import Distill
-from labkit.steps.distill import distillation_loss
+from labkit.steps import distill as module
+from labkit.steps.distill import distillation_loss, pieces, state_loss
 from labkit.task import load_task
 
 
@@ -112,6 +116,10 @@ def test_its_training_is_what_it_says():
         ({"epochs": 1.5}, "at least one epoch"),
         ({"learning_rate": 5}, "a learning rate between 0 and 1"),
         ({"batch_size": 0}, "one row a batch"),
+        ({"crop": "end"}, "crop, one of .*Received crop='end'"),
+        ({"crop": "pieces", "words": 0}, "at least two words a piece"),
+        ({"hidden": -1.0}, "hidden of at least 0"),
+        ({"teachers": 0}, "at least one teacher"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_at_once(options, words):
@@ -133,3 +141,56 @@ def test_losses_of_parts_add_up_to_the_loss_of_the_whole():
         distillation_loss(rows, part, **settings) for rows, part in zip(logits.split(2), split(batch, 2), strict=True)
     ]
     assert sum(parts).item() == pytest.approx(whole.item(), rel=1e-6)
+
+
+@given(st.lists(st.text("ab ", max_size=40), max_size=5), st.integers(2, 6))
+def test_pieces_lose_no_word_and_leave_none_alone(sentences, words):
+    cut = pieces(sentences, words)
+    assert " ".join(cut).split() == " ".join(sentences).split()
+    for sentence in sentences:
+        lengths = [len(piece.split()) for piece in pieces([sentence], words)]
+        assert max(lengths) <= words + 1
+        assert len(sentence.split()) < 2 or min(lengths) >= 2
+
+
+def test_all_of_a_sentence_is_used_when_it_is_cut_into_pieces():
+    task = load_task(limit=200)
+    step = Distill(transfer=10**6, words=7, crop="pieces")
+    texts, labels = step.rows(task, seed=0)
+    n = len(task.texts("train"))
+    assert sorted(texts[n:]) == sorted(pieces(task.texts("transfer"), 7))
+    assert set(labels[n:].tolist()) == {-1}
+
+
+def test_the_distance_of_states_is_numpys_and_parts_add_up():
+    random = np.random.default_rng(0)
+    student, teacher = random.normal(size=(2, 6, 4)).astype(np.float32)
+    expected = np.mean(np.linalg.norm(student - teacher, axis=1) ** 2 / np.linalg.norm(teacher, axis=1) ** 2)
+    batch = {"input_ids": torch.zeros(6, 1), "teacher_states": torch.from_numpy(teacher)}
+    assert state_loss(torch.from_numpy(student), batch).item() == pytest.approx(expected, rel=1e-5)
+    parts = zip(torch.from_numpy(student).split(4), split(batch, 4), strict=True)
+    assert sum(state_loss(states, part).item() for states, part in parts) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_states_and_scores(tmp_path):
+    task, teacher = small.task(tmp_path), small.classifier(dropout=0.0)
+    step = Distill(hidden=2.0, mix=1.0)
+    texts = task.texts("train")[:5]
+    targets = step.targets(teacher, task, texts, cache=Cache(tmp_path / "cache"))
+    batch = pad(encode(teacher.tokenizer, texts)) | {name: torch.from_numpy(rows) for name, rows in targets.items()}
+    batch["labels"] = torch.full((5,), -1)
+    assert step.loss(step.forward(teacher.model, batch), batch).item() == pytest.approx(0, abs=1e-5)
+    other = small.classifier(dropout=0.0, seed=1).model
+    without = Distill(mix=1.0)
+    more = step.loss(step.forward(other, batch), batch) - without.loss(without.forward(other, batch), batch)
+    states = other.base_model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
+    assert more.item() == pytest.approx(2 * state_loss(states[:, 0], batch).item(), rel=1e-4)
+
+
+def test_several_teachers_give_the_mean_of_their_scores(tmp_path, monkeypatch):
+    task, teacher = small.task(tmp_path), small.classifier()
+    monkeypatch.setattr(module, "fine_tune", lambda task, *, seed, cache: small.classifier(seed=seed))
+    texts = task.texts("train")[:6]
+    found = Distill(teachers=3).targets(teacher, task, texts, cache=Cache(tmp_path / "cache"))["teacher_logits"]
+    expected = np.mean([small.classifier(seed=seed).logits(texts) for seed in (0, 1, 2)], axis=0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -208,3 +208,12 @@ def test_layers_that_are_not_there(layers, words):
         PruneMagnitude(layers=layers).prepare(small.classifier())
     with pytest.raises(SettingError, match=words):
         PruneMagnitude(layers=layers, schedule="gradual").prepare(small.classifier())
+
+
+def test_the_word_embedding_is_pruned_where_asked_to():
+    classifier = small.classifier()
+    table = classifier.model.bert.embeddings.word_embeddings.weight
+    expected = keep_largest(table.detach().abs(), 0.7)
+    PruneMagnitude(0.7, embeddings=True).prepare(classifier)
+    assert torch.equal(table != 0, expected)
+    assert all((weight == 0).float().mean() > 0.69 for weight in encoder_weights(classifier.model).values())

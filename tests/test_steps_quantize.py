@@ -1,116 +1,48 @@
-"""Rounding to nearest against numpy and torch, and what it promises of its error."""
+"""The step: which parameter gets which bits, what is stored of it, with the other steps and through a packed file."""
+
+import json
+import statistics
+import time
 
 import numpy as np
 import pytest
 import small
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
+from labkit import pack
+from labkit.cache import Cache
 from labkit.errors import SettingError
-from labkit.steps import Quantize
+from labkit.policy import Policy
+from labkit.quantization import Scheme, StraightThrough, dequantize, quantize
+from labkit.steps import Distill, KeepLayers, MergeVocabulary, PruneMagnitude, Quantize, step_from_dict
 from labkit.steps.base import encoder_weights
-from labkit.steps.quantize import dequantize, round_to_nearest
 
-QUICK = settings(max_examples=50, deadline=None, derandomize=True)
-WEIGHTS = st.one_of(st.just(0.0), st.floats(2**-10, 10, width=32), st.floats(-10, -(2**-10), width=32))
-MATRICES = st.tuples(st.integers(1, 4), st.integers(1, 13)).flatmap(
-    lambda shape: arrays(np.float32, shape, elements=WEIGHTS)
-)
-
-
-def by_hand(matrix, bits, group):
-    """The same in plain Python, group by group."""
-    top, integers, scales = 2 ** (bits - 1) - 1, [], []
-    for row in matrix:
-        integers.append([])
-        scales.append([])
-        for start in range(0, len(row), group):
-            part = row[start : start + group]
-            scale = np.float16(np.float32(max(abs(x) for x in part)) / np.float32(top)) or np.float16(1)
-            scales[-1].append(scale)
-            integers[-1] += [int(np.clip(np.round(x / np.float32(scale)), -top, top)) for x in part]
-    return np.array(integers), np.array(scales)
-
-
-@QUICK
-@given(MATRICES, st.integers(2, 8), st.integers(1, 9))
-def test_integers_and_scales_are_those_computed_by_hand(matrix, bits, group):
-    code = round_to_nearest(torch.from_numpy(matrix), bits=bits, group=group)
-    integers, scales = by_hand(matrix, bits, group)
-    assert code.integers.dtype == torch.int8
-    assert code.scales.dtype == torch.float16
-    assert np.array_equal(code.integers.numpy(), integers)
-    assert np.array_equal(code.scales.numpy(), scales)
-
-
-@QUICK
-@given(MATRICES, st.integers(2, 8), st.integers(1, 9))
-def test_no_weight_moves_more_than_half_a_step_and_zeros_stay(matrix, bits, group):
-    weight = torch.from_numpy(matrix)
-    code = round_to_nearest(weight, bits=bits, group=group)
-    back = dequantize(code)
-    step = code.scales.float().repeat_interleave(group, dim=1)[:, : weight.shape[1]]
-    # The scale is rounded to float16, so the largest weight of a group may be a thousandth of itself off.
-    assert ((back - weight).abs() <= step / 2 + weight.abs() * 2**-10).all()
-    assert (back[weight == 0] == 0).all()
-    assert back.shape == weight.shape
-
-
-@pytest.mark.parametrize("bits", [2, 3, 4, 8])
-def test_the_rounded_weights_are_those_of_torchs_fake_quantization(bits):
-    weight = torch.randn(12, 64, generator=torch.Generator().manual_seed(0))
-    code, top = round_to_nearest(weight, bits=bits, group=64), 2 ** (bits - 1) - 1
-    theirs = torch.fake_quantize_per_channel_affine(
-        weight, code.scales[:, 0].float(), torch.zeros(12, dtype=torch.int32), 0, -top, top
-    )
-    assert torch.allclose(dequantize(code), theirs, atol=1e-6)
-    assert len(code.integers.unique()) <= 2**bits - 1
-
-
-def test_rounding_again_changes_nothing():
-    weight = torch.randn(8, 50, generator=torch.Generator().manual_seed(1))
-    once = dequantize(round_to_nearest(weight, bits=4, group=16))
-    assert torch.allclose(dequantize(round_to_nearest(once, bits=4, group=16)), once, atol=1e-3)
-
-
-def test_the_error_halves_with_every_bit_and_shrinks_with_the_group():
-    weight = torch.randn(64, 256, generator=torch.Generator().manual_seed(2))
-
-    def error(bits, group):
-        return (dequantize(round_to_nearest(weight, bits=bits, group=group)) - weight).pow(2).mean().sqrt().item()
-
-    for bits in (4, 5, 6, 7):
-        assert error(bits, 64) / error(bits + 1, 64) == pytest.approx(2, abs=0.25)
-    assert error(4, 16) < error(4, 64) < error(4, 256)
-
-
-def test_all_equal_rows_and_all_zero_rows():
-    code = round_to_nearest(torch.tensor([[0.25] * 5, [0.0] * 5, [-0.25] * 5]), bits=3, group=2)
-    assert code.integers.tolist() == [[3] * 5, [0] * 5, [-3] * 5]
-    assert dequantize(code)[1].tolist() == [0.0] * 5
-    assert dequantize(code)[0].tolist() == pytest.approx([0.25] * 5, rel=1e-3)
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), 1e6])
-def test_weights_that_cannot_be_rounded(bad):
-    weight = torch.zeros(3, 10)
-    weight[1, 7] = bad
-    with pytest.raises(SettingError, match="finite weights, none above 458,528.*Train again with a lower rate"):
-        round_to_nearest(weight, bits=4, group=4)
+WORD = "bert.embeddings.word_embeddings.weight"
+EMBEDDINGS = {WORD, "bert.embeddings.position_embeddings.weight", "bert.embeddings.token_type_embeddings.weight"}
+HEAD = {"bert.pooler.dense.weight", "classifier.weight"}
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"bits": 0}, "from 2 to 8 bits. Received 0"),
-        ({"bits": 1}, "from 2 to 8 bits. Received 1"),
-        ({"bits": 9}, "from 2 to 8 bits. Received 9"),
-        ({"bits": 4.0}, "from 2 to 8 bits. Received 4.0"),
-        ({"bits": True}, "from 2 to 8 bits. Received True"),
-        ({"group": 0}, "a group of at least one weight. Received 0"),
-        ({"group": "row"}, "a group of at least one weight. Received 'row'"),
+        ({"bits": 0}, "from 2 to 8 bits.*Received 0"),
+        ({"bits": 1}, "from 2 to 8 bits.*Received 1"),
+        ({"bits": 32}, "from 2 to 8 bits.*Received 32"),
+        ({"bits": 4.0}, "from 2 to 8 bits.*Received 4.0"),
+        ({"bits": True}, "from 2 to 8 bits.*Received True"),
+        ({"group": 0}, "a group of at least one weight.*Received 0"),
+        ({"group": "column"}, "a group of at least one weight.*Received 'column'"),
+        ({"embedding_bits": 1}, "from 2 to 8 bits.*Received 1"),
+        ({"embedding_bits": False}, "from 2 to 8 bits.*Received False"),
+        ({"embedding_bits": "all"}, "from 2 to 8 bits.*Received 'all'"),
+        ({"head_bits": 10}, "from 2 to 8 bits.*Received 10"),
+        ({"vector_bits": 4}, "8, 16 or None for vectors. Received 4"),
+        ({"layer_bits": ()}, r"layer_bits as a tuple with one number a layer. Received \(\)"),
+        ({"layer_bits": 4}, "layer_bits as a tuple with one number a layer. Received 4"),
+        ({"layer_bits": (4, 9)}, "from 2 to 8 bits.*Received 9"),
+        ({"kind": "uniform"}, "from 0.3 to 6 bits on a uniform grid. Received 8"),
+        ({"bits": None, "embedding_bits": None, "group": -1}, "a group of at least one weight.*Received -1"),
+        ({"kind": "odd"}, "kind to be one of.*Received 'odd'"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_before_any_training(options, words):
@@ -118,18 +50,189 @@ def test_settings_that_make_no_sense_are_refused_before_any_training(options, wo
         Quantize(**options)
 
 
-@pytest.mark.parametrize("embeddings", [True, False])
-def test_the_step_rounds_the_encoder_and_the_word_embedding_and_keeps_the_integers(embeddings):
-    classifier = small.classifier()
+def test_layer_bits_that_do_not_fit_the_model_are_told():
+    with pytest.raises(SettingError, match=r"layer_bits with 2 numbers, one a layer. Received \(4, 4, 3\)"):
+        Quantize(layer_bits=(4, 4, 3)).finish(small.classifier(layers=2))
+
+
+STEPS = [
+    Quantize(), Quantize(bits=1.5, group="row", embedding_bits=2, head_bits=8, vector_bits=16),
+    Quantize(bits=None, embedding_bits=16), Quantize(bits=2.25, group="row", kind="uniform", aware=True),
+    Quantize(bits=4, layer_bits=(4, None, 16, 3), kind="affine", clip="mse"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("step", STEPS, ids=repr)
+def test_a_step_comes_back_from_json(step):
+    assert step_from_dict(json.loads(json.dumps(step.to_dict()))) == step
+    assert hash(step_from_dict(json.loads(json.dumps(step.to_dict())))) == hash(step)
+
+
+def finished(step, **options):
+    classifier = small.classifier(**options)
+    with torch.no_grad():
+        for parameter in classifier.model.parameters():  # LayerNorm and biases that are not ones and zeros
+            if parameter.ndim == 1:
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
     before = small.state(classifier.model)
-    Quantize(bits=4, group=8, embeddings=embeddings).finish(classifier)
-    word = "bert.embeddings.word_embeddings.weight"
-    expected = {*encoder_weights(classifier.model), word} if embeddings else set(encoder_weights(classifier.model))
+    step.finish(classifier)
+    return classifier, before
+
+
+@pytest.mark.parametrize("embedding_bits", ["same", None])
+def test_the_step_rounds_to_nearest_in_groups_and_keeps_the_integers(embedding_bits):
+    classifier, before = finished(Quantize(bits=4, group=8, embedding_bits=embedding_bits))
+    expected = set(encoder_weights(classifier.model)) | (EMBEDDINGS if embedding_bits else set())
     assert set(classifier.encodings) == expected
     for name, tensor in classifier.model.state_dict().items():
         if name in expected:
-            assert torch.equal(tensor, dequantize(round_to_nearest(before[name], bits=4, group=8)))
-            assert torch.equal(tensor, dequantize(classifier.encodings[name]))
+            top = before[name].view(len(before[name]), -1, 8).abs().amax(dim=2) / 7
+            code = classifier.encodings[name]
+            assert torch.equal(code.scales, top.half())
+            assert code.zeros is None
+            assert torch.equal(tensor, dequantize(code))
             assert not torch.equal(tensor, before[name])
         else:
             assert torch.equal(tensor, before[name])
+
+
+def test_every_part_gets_its_own_bits_and_nothing_is_forgotten():
+    step = Quantize(bits=3, group=8, embedding_bits=2, head_bits=6, vector_bits=8, layer_bits=(5, 1.5))
+    classifier, before = finished(step)
+    assert set(classifier.encodings) == set(before), "every parameter is an integer now"
+    tops = {2: 1, 6: 31, 5: 15, 1.5: 1}
+    for name, code in classifier.encodings.items():
+        found = classifier.model.state_dict()[name]
+        if before[name].ndim == 1:
+            assert code.integers.shape == (1, len(found))
+            assert code.zeros is not None
+            assert torch.equal(dequantize(code)[0], found)
+            assert torch.allclose(found, before[name], atol=0.01)
+            continue
+        bits = 2 if name in EMBEDDINGS else 6 if name in HEAD else 5 if ".layer.0." in name else 1.5
+        assert torch.equal(found, dequantize(quantize(before[name], Scheme(bits, 8))))
+        assert int(code.integers.abs().max()) == tops[bits]
+
+
+def test_sixteen_bits_are_a_cast_and_none_is_nothing():
+    classifier, before = finished(Quantize(bits=16, head_bits=16, vector_bits=16, embedding_bits=None))
+    assert classifier.encodings == {}
+    for name, tensor in classifier.model.state_dict().items():
+        assert torch.equal(tensor, before[name] if name in EMBEDDINGS else before[name].half().float()), name
+    classifier, before = finished(Quantize(bits=4, layer_bits=(None, 16), embedding_bits=None))
+    assert small.same({n: t for n, t in small.state(classifier.model).items() if ".layer.0." in n},
+                      {n: t for n, t in before.items() if ".layer.0." in n})  # fmt: skip
+    query = "bert.encoder.layer.1.attention.self.query.weight"
+    assert torch.equal(classifier.model.state_dict()[query], before[query].half().float())
+
+
+def test_weights_that_no_float16_can_hold_are_refused():
+    classifier = small.classifier()
+    classifier.model.classifier.bias.data[0] = 1e5
+    with pytest.raises(SettingError, match="finite weights, none above 65,504. Received 100,000"):
+        Quantize(vector_bits=16).finish(classifier)
+    classifier.model.classifier.bias.data[0] = float("nan")
+    for bits in (8, 16):
+        with pytest.raises(SettingError, match="finite weights"):
+            Quantize(vector_bits=bits).finish(classifier)
+
+
+def test_only_a_step_that_trains_rounded_needs_training():
+    assert Quantize(aware=True).needs_training
+    assert not Quantize().needs_training
+    assert Quantize().constrain(small.classifier()) == []
+    with pytest.raises(SettingError, match="a training step beside Quantize"):
+        Policy([Quantize(bits=2, aware=True)])
+
+
+def test_training_holds_the_matrices_and_nothing_else():
+    classifier = small.classifier()
+    (callback,) = Quantize(
+        bits=3, embedding_bits=16, head_bits=4, vector_bits=8, layer_bits=(None, 2), aware=True
+    ).constrain(classifier)
+    assert isinstance(callback, StraightThrough)
+    assert set(callback.weights) == HEAD | set(encoder_weights(classifier.model, layers=(1,)))
+    assert {name: scheme.bits for name, scheme in callback.schemes.items() if name in HEAD} == dict.fromkeys(HEAD, 4)
+
+
+TRAIN = Distill(epochs=2, batch_size=16, learning_rate=1e-3)
+
+
+@pytest.mark.parametrize(
+    "quantize",
+    [
+        Quantize(bits=3, group=8, aware=True),
+        Quantize(bits=1.5, group="row", aware=True, embedding_bits=2, head_bits=8, vector_bits=16),
+        Quantize(bits=2.2, group="row", kind="uniform", aware=True, head_bits=4.0, vector_bits=8),
+        Quantize(bits=3, group="row", kind="affine", clip="mse", layer_bits=(2, 4), aware=True),
+    ],
+    ids=repr,
+)
+def test_with_the_other_steps_through_training_and_the_packed_file(tmp_path, quantize):
+    teacher, task, cache = small.classifier(layers=3), small.task(tmp_path), Cache(tmp_path / "cache")
+    steps = [KeepLayers(2), MergeVocabulary(rows=500), PruneMagnitude(sparsity=0.5), quantize, TRAIN]
+    path = Policy(steps).packed(teacher, task, cache=cache)
+    found = pack.load(path)
+    assert found.model.base_model.embeddings.word_embeddings.weight.shape[0] == 500
+    for name, weight in encoder_weights(found.model).items():
+        assert (weight == 0).float().mean() >= 0.49
+        assert torch.equal(weight.data, dequantize(found.encodings[name]))
+    stored = {row["name"]: row["stored"] for row in pack.inspect(path)}
+    assert stored[WORD] == "integers"
+    assert np.isfinite(found.logits(small.SENTENCES)).all()
+
+
+def test_training_rounded_helps_where_bits_are_few(tmp_path):
+    from labkit.fine_tuning import train_classifier
+    from labkit.training import Training
+
+    task, cache = small.task(tmp_path, rows=120), Cache(tmp_path / "cache")
+    teacher = small.classifier(layers=2, dropout=0.0)
+    train_classifier(teacher, task, training=Training(epochs=8, batch_size=8, learning_rate=5e-3))
+    texts, train = task.texts("train"), Distill(epochs=6, batch_size=8, learning_rate=5e-3)
+
+    def distance(steps):
+        return np.abs(Policy(steps).apply(teacher, task, cache=cache).logits(texts) - teacher.logits(texts)).mean()
+
+    rounded = Quantize(bits=1.5, group="row", embedding_bits=None)
+    aware = Quantize(bits=1.5, group="row", embedding_bits=None, aware=True)
+    assert distance([aware, train]) < 0.7 * min(distance([rounded]), distance([train, rounded]))
+
+
+def test_the_same_numbers_in_a_fresh_policy_and_by_hand(tmp_path):
+    # What was trained is what is stored: rounding at the end changes nothing any more.
+    teacher, task = small.classifier(layers=2), small.task(tmp_path)
+    step, seen = Quantize(bits=3, group=8, aware=True), {}
+
+    class Last(StraightThrough):
+        def __init__(self):
+            super().__init__({}, {})
+
+        def after_step(self, state):
+            if state.step == state.steps:
+                seen.update(small.state(state.model))
+
+    found = Policy([step, TRAIN]).apply(teacher, task, cache=Cache(tmp_path / "cache"), callbacks=[Last()])
+    for name in found.encodings:
+        assert torch.equal(found.model.state_dict()[name], seen[name])
+
+
+@pytest.mark.slow
+def test_rounding_a_student_takes_less_than_thirty_milliseconds_a_step():
+    shapes = [(12_000, 384), (512, 384)] + 3 * [(384, 384)] * 4 + 3 * [(1536, 384)] + 3 * [(384, 1536)]
+    generator = torch.Generator().manual_seed(0)
+    weights = {str(i): torch.nn.Parameter(0.05 * torch.randn(s, generator=generator)) for i, s in enumerate(shapes)}
+    callback = StraightThrough(weights, dict.fromkeys(weights, Scheme(2, 64)))
+    callback.on_start(None)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        seconds = []
+        for _ in range(20):
+            callback._put(callback.exact)
+            start = time.thread_time()  # of this thread, whatever else the machine is busy with
+            callback._round()
+            seconds.append(time.thread_time() - start)
+    finally:
+        torch.set_num_threads(threads)
+    assert statistics.median(seconds) < 0.03

@@ -9,14 +9,14 @@ import torch
 import torch.distributed as dist
 from torch.utils.data import DistributedSampler
 
-from labkit.batches import encode, pad
+from labkit.batches import Batches, Shard, encode, pad
 from labkit.classifier import Classifier
 from labkit.distributed.data_parallel import Parallel, rank_and_size, wrap
 from labkit.distributed.evaluation import gather_rows, logits_together
 from labkit.distributed.jobs import Job, train
 from labkit.distributed.pipeline import train_pipeline
 from labkit.errors import SettingError
-from labkit.training import Training
+from labkit.training import Training, fit
 
 LABELS = ("fruit", "metal")
 
@@ -92,6 +92,47 @@ def exchanges(place, parallels, *, steps=14):
             }
         )  # fmt: skip
     return found
+
+
+FROZEN = "bert.embeddings.position_embeddings.weight"
+
+
+def one_copy(place, parallel, *, steps=6):
+    """Be one worker that trains some steps with one frozen parameter, exchanging gradients as `parallel` says.
+
+    Returns the weights before and after, the numbers in the optimizer's moments, the bytes on the loopback interface,
+    what one weight is when each worker has put its own rank there, and how a checkpoint is refused.
+    """
+    rank, world_size = rank_and_size()
+    lines, truth = texts(16 * steps)
+    model = Classifier.load(place).model
+    model.get_parameter(FROZEN).requires_grad = False
+    before = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    batches = Batches(encode(Classifier.load(place).tokenizer, lines), batch_size=16, labels=truth)
+    batches = Shard(batches, rank=rank, world_size=world_size)
+    module, callbacks = wrap(model, parallel)
+    sent = loopback_bytes()
+    state = fit(module, batches, training=Training(epochs=1, batch_size=16, learning_rate=2e-5), callbacks=callbacks)
+    wire = loopback_bytes() - sent
+    weights = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    moments = sum(kept["exp_avg"].numel() for kept in state.optimizer.state.values())
+    place_of_own = next(model.parameters()).data.flatten()
+    place_of_own[0] = rank
+    dist.barrier()
+    return {
+        "before": before, "weights": weights, "moments": moments, "wire": wire, "own": place_of_own[0].item(),
+        "refused": _checkpoint_refused(model, batches, parallel, place),
+    }  # fmt: skip
+
+
+def _checkpoint_refused(model, batches, parallel, place):
+    if parallel.through == "network":
+        return ""
+    module, callbacks = wrap(model, parallel)
+    try:
+        fit(module, batches, training=Training(epochs=1), callbacks=callbacks, checkpoint=Path(place) / "training.pt")
+    except SettingError as error:
+        return str(error)
 
 
 def gradients(model):

@@ -13,7 +13,6 @@ from labkit.asked import asked_once
 from labkit.batches import encode
 from labkit.cache import code_version, default_cache
 from labkit.distributed import jobs, launch, scaling_demos
-from labkit.distributed.data_parallel import Parallel
 from labkit.distributed.jobs import job_for, train
 from labkit.distributed.link import link
 from labkit.distributed.parity import Run, compare_runs
@@ -64,7 +63,8 @@ class Way:
         if one.way == "alone":
             return f"{self.model}: 1 process, {one.threads} thread{'s' * (one.threads > 1)}"
         rows = ", touched rows only" if one.share_rows else ""
-        return f"{self.model}: 2 workers, hook {one.hook}{rows}"
+        through = ", through memory" if one.through == "memory" else ""
+        return f"{self.model}: 2 workers, hook {one.hook}{rows}{through}"
 
 
 def _ways():
@@ -75,6 +75,7 @@ def _ways():
             yield Way(model, of("alone", threads=2), f1=False)
             yield Way(model, of("together"), f1=False)  # the same numbers as with touched rows
             yield Way(model, of("together", share_rows=True), f1=model != "student, 3 layers")
+            yield Way(model, of("together", share_rows=True, through="memory"), f1=model == SMALL)
             if batch == 32 and model != "student, 3 layers":
                 yield Way(model, of("together", hook="fp16", share_rows=True))
                 yield Way(model, of("together", hook="powersgd", share_rows=True))
@@ -91,9 +92,10 @@ def main(words=()):
     say, machine, task = Console(highlight=False).print, probe(), load_task(fold=0)
     parity = _parity(task, say=say)
     times = _times(task, say=say)
+    linked = {mbits: _times(task, say=say, mbits=mbits) for mbits in (() if options.no_links else LINKS)}
     scores = {way: _f1(task, way, say=say) for way in WAYS if way.f1}
     rows = [_row(way, times, scores.get(way)) for way in WAYS]
-    links = [] if options.no_links else _links(task, times, scores, say=say)
+    links = _links(linked, times, scores, say=say)
     values = {
         "machine": machine.label(), "versions": dict(machine.versions),
         "command": " ".join(["labkit bench distributed", *words]), "parity": parity, "rows": rows, "links": links,
@@ -106,8 +108,8 @@ def main(words=()):
 def _parity(task, *, say):
     """Largest difference of any weight after 50 steps, of 2 and 4 workers against one process, by optimizer."""
     found = {}
-    for optimizer, rate in (("sgd", 1e-2), ("adamw", 1e-4)):
-        training = Training(epochs=1, batch_size=31, learning_rate=rate, optimizer=optimizer)
+    for optimizer, rate in (("sgd", 1e-2), ("adamw", 5e-5)):
+        training = Training(epochs=1, batch_size=29, learning_rate=rate, optimizer=optimizer)
         runs = {f"{workers} workers": Run(workers, training=training) for workers in (1, 2, 4)}
         told = compare_runs(_first_steps(task), runs, cache=default_cache())
         found[optimizer] = max(one["difference"] for one in told.values())
@@ -118,7 +120,7 @@ def _parity(task, *, say):
 
 
 def _first_steps(task):
-    few = task.splits["train"].select(range(50 * 31 - 7))  # 50 steps, and the last batch is smaller
+    few = task.splits["train"].select(range(50 * 29 - 7))  # 50 steps, and the last batch is smaller
     return replace(task, splits=DatasetDict({**task.splits, "train": few}))
 
 
@@ -133,6 +135,7 @@ def _times(task, *, say, mbits=None):
         ways = [way for way in WAYS if way.model == model]
         if mbits is not None:
             ways = [way for way in ways if way.variant.way == "together" and way.variant.batch == 32]
+            ways = [way for way in ways if way.variant.through == "network"]
         variants = [way.variant for way in ways]
         taken = asked_once(
             "bench step times", partial(_take, task, model, variants, mbits), cache=default_cache(),
@@ -164,14 +167,13 @@ def _take(task, model, variants, mbits):
 def _f1(task, way, *, say):
     """Train to the end in this way, on as many workers, and score the test rows."""
     one = way.variant
-    parallel = Parallel(hook=one.hook, share_rows=one.share_rows)
     if way.model == "teacher":
-        job = job_for(task, training=Training(batch_size=one.batch), parallel=parallel)
+        job = job_for(task, training=Training(batch_size=one.batch), parallel=one.parallel)
     else:
         distill = DISTILL[one.batch]
         teacher, (texts, _) = fine_tune(task), distill.rows(task, seed=0)
         job = job_for(task, start=str(MODELS[way.model].packed(teacher, task)), distill=distill,
-                      teacher_logits=logits_once(teacher, texts, batch_size=64), parallel=parallel)  # fmt: skip
+                      teacher_logits=logits_once(teacher, texts, batch_size=64), parallel=one.parallel)  # fmt: skip
     workers = 1 if one.way == "alone" else 2
     key = {
         "what": "bench distributed f1", "way": asdict(way), "task": task.fingerprint, "workers": workers,
@@ -203,12 +205,12 @@ def _row(way, times, f1):
     }  # fmt: skip
 
 
-def _links(task, times, scores, *, say):
+def _links(linked, times, scores, *, say):
     """The same ways over slow links, and what the scaling model, which has not seen them, says of each."""
     rows = []
     model_of = {model: _scaling(model, times) for model in MODELS}
-    for mbits in LINKS:
-        for way, (seconds, size) in _times(task, say=say, mbits=mbits).items():
+    for mbits, taken in linked.items():
+        for way, (seconds, size) in taken.items():
             told = model_of[way.model].of(_point(way, seconds, size, bandwidth=mbit(mbits)))
             rows.append({
                 "name": way.name, "mbit_per_second": mbits, "hook": way.variant.hook, "global_batch": way.variant.batch,
@@ -221,7 +223,8 @@ def _links(task, times, scores, *, say):
 
 def _scaling(model, times):
     return fit_scaling([_point(way, *taken) for way, taken in times.items()
-                        if way.model == model and way.variant.threads == 1])  # fmt: skip
+                        if way.model == model and way.variant.threads == 1
+                        and way.variant.through == "network"])  # fmt: skip
 
 
 def _point(way, seconds, size, **where):

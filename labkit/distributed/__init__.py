@@ -7,6 +7,6 @@ from labkit.distributed.news import report
 
 __all__ = ["TRAINING", "launch", "report"]
 
-TRAINING = ("labkit.training", "labkit.batches",
-            *(f"labkit.distributed.{name}" for name in ("data_parallel", "hooks", "neighbours", "rows")))  # fmt: skip
+_OWN = ("data_parallel", "hooks", "one_copy", "pages", "rows")
+TRAINING = ("labkit.training", "labkit.batches", *(f"labkit.distributed.{name}" for name in _OWN))
 """The modules that decide what data-parallel training gives: part of the key of whatever is kept of it."""

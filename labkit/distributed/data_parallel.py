@@ -8,7 +8,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from labkit.callbacks import Callback
 from labkit.distributed.hooks import HOOKS, in_turn, smaller
-from labkit.distributed.neighbours import mean_through_memory
+from labkit.distributed.one_copy import OneCopy
 from labkit.distributed.rows import SharedRows
 from labkit.distributed.traffic import Traffic, bytes_per_step
 from labkit.errors import SettingError
@@ -24,7 +24,8 @@ class Parallel:
     rank        of PowerSGD's matrices
     bucket_mb   mebibytes of gradients that travel together; a bucket leaves as soon as all of it is computed
     share_rows  exchange only those rows of the word embedding that a batch has touched
-    through     "network", or "memory" for workers on one machine, see `labkit.distributed.neighbours`
+    through     "network", or "memory" for workers on one machine: they have one copy of the weights, and each moves a
+                share of it, see `labkit.distributed.one_copy`
 
     Raises SettingError for a hook that is not one of these, a rank below 1, a bucket of nothing, or a hook that makes
     gradients smaller for memory.
@@ -82,6 +83,8 @@ def wrap(model, parallel):
     """
     if rank_and_size()[1] == 1:
         return model, []
+    if parallel.through == "memory":
+        return model, [Traffic(), OneCopy(model, group=_own_group())]
     table = model.base_model.get_input_embeddings()
     if parallel.share_rows:
         name = next(name for name, parameter in model.named_parameters() if parameter is table.weight)
@@ -90,24 +93,17 @@ def wrap(model, parallel):
         model, bucket_cap_mb=parallel.bucket_mb, gradient_as_bucket_view=True, forward_sync_buffers=False
     )
     exchanged = [p for p in model.parameters() if not (parallel.share_rows and p is table.weight)]
-    plain = parallel.hook == "none" and parallel.through == "network"
+    plain = parallel.hook == "none"
     traffic = Traffic(steady=sum(p.nbytes for p in exchanged) if plain else 0)
     if not plain:  # DDP's own path, in C++, is the fastest for what is plain
-        module.register_comm_hook(None, in_turn(_mean(parallel, exchanged, traffic)))
+        less = smaller(parallel.hook, rank=parallel.rank, group=_own_group(), traffic=traffic)
+        module.register_comm_hook(None, in_turn(less))
     callbacks = [traffic]
     if parallel.share_rows:
         syncing = lambda: module.require_backward_grad_sync  # noqa: E731 - False inside no_sync()
         dtype = HOOKS[parallel.hook]
         callbacks.append(SharedRows(table, group=_own_group(), syncing=syncing, traffic=traffic, dtype=dtype))
     return module, callbacks
-
-
-def _mean(parallel, exchanged, traffic):
-    """The function that replaces a bucket by its mean over the workers."""
-    group = _own_group()
-    if parallel.through == "memory":
-        return mean_through_memory(sum(p.numel() for p in exchanged), group=group)
-    return smaller(parallel.hook, rank=parallel.rank, group=group, traffic=traffic)
 
 
 def _own_group():

@@ -20,7 +20,7 @@ class Variant:
     """One way to make a step of `batch` rows.
 
     `way` is "alone" (one worker has all rows, the others wait), "apart" (each has its shard, nothing is exchanged) or
-    "together" (data parallel).
+    "together" (data parallel); the rest are those of `Parallel`.
     """
 
     way: str = "together"
@@ -28,10 +28,18 @@ class Variant:
     threads: int = 1
     hook: str = "none"
     share_rows: bool = False
+    through: str = "network"
 
     def __post_init__(self):
         if self.way not in ("alone", "apart", "together"):
             raise SettingError('"alone", "apart" or "together"', received=repr(self.way), do="Choose one of these.")
+
+    @property
+    def parallel(self):
+        """How the workers exchange their gradients."""
+        from labkit.distributed.data_parallel import Parallel
+
+        return Parallel(hook=self.hook, share_rows=self.share_rows, through=self.through)
 
 
 def step_times(model, ids, labels, variants, *, steps=8):
@@ -58,7 +66,7 @@ def _timed(model, ids, labels, variant, steps):
 
     from labkit.batches import Batches, Shard
     from labkit.callbacks import Timer
-    from labkit.distributed.data_parallel import Parallel, wrap
+    from labkit.distributed.data_parallel import wrap
     from labkit.distributed.hooks import POWERSGD_AFTER
     from labkit.distributed.traffic import bytes_per_step
     from labkit.training import Training, fit
@@ -70,7 +78,7 @@ def _timed(model, ids, labels, variant, steps):
     if variant.way != "alone":
         batches = Shard(batches, rank=dist.get_rank(), world_size=dist.get_world_size())
     if variant.way == "together":
-        model, callbacks = wrap(model, Parallel(hook=variant.hook, share_rows=variant.share_rows))
+        model, callbacks = wrap(model, variant.parallel)
     before = torch.get_num_threads()
     torch.set_num_threads(variant.threads)
     try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from labkit import structure
 from labkit.errors import SettingError
 from labkit.steps.base import Step
 
@@ -47,3 +48,4 @@ class KeepLayers(Step):
         kept = self.kept(len(encoder.layer))
         encoder.layer = nn.ModuleList(encoder.layer[layer] for layer in kept)
         classifier.model.config.num_hidden_layers = len(kept)
+        structure.record(classifier.model)

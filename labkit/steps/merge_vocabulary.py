@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from labkit.batches import encode
+from labkit.batches import MAX_LENGTH, encode
 from labkit.errors import SettingError
 from labkit.steps.base import Step
 from labkit.vocabulary import MergedTokenizer
@@ -50,7 +50,8 @@ class MergeVocabulary(Step):
     rows   rows that stay, of 30,522
 
     A token's place in the table is decided by how often it occurs in the training headlines and in the transfer text.
-    Training after this step has the merged rows in the loop. Source for cutting a vocabulary: Abdaoui et al.,
+    Training after this step has the merged rows in the loop. Positions beyond the longest text that is ever computed,
+    128 tokens, go as well. Source for cutting a vocabulary: Abdaoui et al.,
     Load What You Need, arXiv 2010.05609; there the other tokens are lost, here they are merged.
     """
 
@@ -82,4 +83,14 @@ class MergeVocabulary(Step):
             table[kept].clone(), freeze=False, padding_idx=merged.pad_token_id
         )
         classifier.model.config.vocab_size, classifier.model.config.pad_token_id = self.rows, merged.pad_token_id
+        _cut_positions(classifier.model.config, embeddings)
         classifier.tokenizer = merged
+
+
+def _cut_positions(config, embeddings):
+    reached = min(MAX_LENGTH, config.max_position_embeddings)
+    table = embeddings.position_embeddings.weight.detach()[:reached]
+    embeddings.position_embeddings = torch.nn.Embedding.from_pretrained(table.clone(), freeze=False)
+    for name in ("position_ids", "token_type_ids"):
+        embeddings.register_buffer(name, getattr(embeddings, name)[:, :reached].clone(), persistent=False)
+    config.max_position_embeddings = reached

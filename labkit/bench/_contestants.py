@@ -1,0 +1,138 @@
+"""What the results table compares: each contestant, how it is made for a fold, and what it takes on disk."""
+
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from safetensors.torch import save as serialize
+
+from labkit import runtime
+from labkit.baselines import StaticEmbeddings, Tfidf
+from labkit.classifier import pretrained
+from labkit.fine_tuning import fine_tune
+from labkit.measure import file_size
+from labkit.policy import Policy
+from labkit.steps import Distill, KeepLayers, MergeVocabulary, PruneFFN, PruneMagnitude, Quantize, SortVocabulary
+
+__all__ = ["CODE", "CONTESTANTS", "Contestant", "Made"]
+
+CODE = ("labkit.baselines", "labkit.runtime.deploy", "labkit.runtime.export", "labkit.runtime.graph",
+        "labkit.runtime.integers", "labkit.runtime.torch_variants", "labkit.steps.quantize")  # fmt: skip
+"""What the rows depend on besides the trained models, which have keys of their own."""
+
+CALIBRATION = 320  # training headlines that static quantization looks at
+
+
+@dataclass(frozen=True)
+class Made:
+    """A contestant for one fold: `predictor.predict(texts, batch_size=...)`, and the bytes of all that it needs."""
+
+    predictor: object
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A row of the table: `make(task, folder, progress)` gives a Made; `policy` where it is one."""
+
+    name: str
+    make: Callable
+    policy: Policy | None = None
+
+
+def _teacher(task, folder, progress):
+    teacher = fine_tune(task, progress=progress)
+    return Made(teacher, file_size(teacher.model))
+
+
+def _gzipped(task, folder, progress):
+    teacher = fine_tune(task, progress=progress)
+    weights = {name: tensor.contiguous() for name, tensor in teacher.model.state_dict().items()}
+    return Made(teacher, len(gzip.compress(serialize(weights), compresslevel=9)))
+
+
+def _packed(policy, task, folder, progress):
+    teacher = fine_tune(task)
+    path = policy.packed(teacher, task, progress=progress)
+    return Made(policy.apply(teacher, task), path.stat().st_size)
+
+
+def _policy(name, *steps):
+    policy = Policy(steps)
+    return Contestant(name, partial(_packed, policy), policy)
+
+
+def _torch(variant, task, folder, progress):
+    made = variant(fine_tune(task, progress=progress))
+    return Made(made, made.bytes)
+
+
+def _onnx(way, task, folder, progress):
+    path, target = Path(folder) / "teacher.onnx", Path(folder) / f"{way}.onnx"
+    runtime.to_onnx(fine_tune(task, progress=progress), path)
+    if way == "static":
+        path = runtime.static(path, target, texts=task.texts("train")[:CALIBRATION])
+    elif way == "dynamic":
+        path = runtime.dynamic(path, target)
+    made = runtime.session(path)
+    return Made(made, made.bytes)
+
+
+def _fused(policy, task, folder, progress):
+    """The smallest graph that computes a policy's result, in int8 with scales found on training texts."""
+    student = policy.apply(fine_tune(task), task, progress=progress)
+    path = runtime.fused(student, Path(folder) / "fused.onnx", texts=task.texts("train")[:CALIBRATION])
+    made = runtime.session(path)
+    return Made(made, made.bytes)
+
+
+def _words(kind, task, folder, progress):
+    made = kind(task)
+    return Made(made, made.bytes)
+
+
+def _static_embeddings(task):
+    return StaticEmbeddings(task, pretrained(task.labels))
+
+
+TAUGHT = Distill(epochs=1, transfer=12_000, words=7, crop="pieces", repeat=3)
+"""About 500 steps on texts as short as headlines."""
+
+LONGER = Distill(epochs=2, transfer=20_000, words=7, crop="pieces", repeat=4, hidden=1.0, learning_rate=3e-4)
+"""Three times as many, for students that lose much of what they were."""
+
+
+def _small(layers, rows, bits, *more):
+    """Fewer layers, fewer rows, few bits: all in one training, with the rounding in the loop."""
+    rounded = Quantize(bits=bits, group="row", kind="uniform", head_bits=4, vector_bits=16, aware=True)
+    return *more, KeepLayers(layers), MergeVocabulary(rows), SortVocabulary(), rounded, LONGER
+
+
+PACKED = Policy(_small(3, 12_000, 2.0))
+FAST = Policy([KeepLayers(2), LONGER])
+
+CONTESTANTS = (
+    Contestant("teacher", _teacher),
+    Contestant("teacher, gzip -9", _gzipped),
+    _policy("pruning only, 60 %", PruneMagnitude(0.6, schedule="gradual", embeddings=True), TAUGHT),
+    _policy("quantization only, 8 bits", Quantize(bits=8)),
+    _policy("quantization only, 4 bits", Quantize(bits=4)),
+    _policy("quantization only, 3.7 bits, uniform steps", Quantize(bits=3.7, group="row", kind="uniform")),
+    _policy("quantization only, 3 bits", Quantize(bits=3)),
+    _policy("quantization only, 2 bits", Quantize(bits=2)),
+    _policy("structure only, 3 layers", KeepLayers(3), TAUGHT),
+    _policy("pipeline, 3 layers, 12,000 rows, 2 bits", *_small(3, 12_000, 2.0)),
+    _policy("pipeline, 2 layers, 5,000 rows, 1.7 bits", *_small(2, 5_000, 1.7)),
+    _policy("pipeline, 2 layers, half of the FFN, 3,000 rows, 1.5 bits", *_small(2, 3_000, 1.5, PruneFFN(768))),
+    Contestant("torch quantize_dynamic", partial(_torch, runtime.torch_dynamic)),
+    Contestant("torchao int8, dynamic per token", partial(_torch, runtime.torchao_dynamic)),
+    Contestant("onnxruntime float32", partial(_onnx, "float")),
+    Contestant("onnxruntime int8, dynamic", partial(_onnx, "dynamic")),
+    Contestant("onnxruntime int8, static", partial(_onnx, "static")),
+    Contestant("deployed, 3 layers, onnxruntime int8, fused", partial(_fused, PACKED), PACKED),
+    Contestant("deployed, 2 layers, onnxruntime int8, fused", partial(_fused, FAST), FAST),
+    Contestant("TF-IDF with logistic regression", partial(_words, Tfidf)),
+    Contestant("static embeddings with a linear head", partial(_words, _static_embeddings)),
+)

@@ -1,0 +1,136 @@
+"""Clipping: how far a grid should reach when the sum of the squared errors counts."""
+
+import numpy as np
+
+from labkit.exercises import Case, Exercise, Misconception, register
+
+
+def best_reach(weights, bits, reaches):
+    """The share of the largest weight that a symmetric grid should reach, among those given."""
+    weights, top = np.asarray(weights, dtype=float), 2 ** (bits - 1) - 1
+    errors = []
+    for reach in reaches:
+        scale = reach * np.abs(weights).max() / top
+        restored = scale * np.clip(np.round(weights / scale), -top, top)
+        errors.append(np.square(restored - weights).sum())
+    return reaches[int(np.argmin(errors))]
+
+
+def _by_torch(weights, bits, reaches):
+    import torch
+
+    weights, top = torch.as_tensor(np.asarray(weights, dtype=float)), 2 ** (bits - 1) - 1
+
+    def error(reach):
+        scale = float(weights.abs().max()) * reach / top
+        return float(((weights / scale).round().clamp(-top, top) * scale - weights).norm())
+
+    return min(reaches, key=error)
+
+
+def _all_at_once(weights, bits, reaches):
+    weights, top = np.asarray(weights, dtype=float), 2 ** (bits - 1) - 1
+    scales = np.asarray(reaches)[:, None] * max(weights.max(), -weights.min()) / top
+    error = np.minimum(np.maximum(np.rint(weights / scales), -top), top) * scales - weights
+    return list(reaches)[(error**2).mean(axis=1).argmin()]
+
+
+def _errors(weights, bits, reaches, *, clip=True, measure=lambda error: np.square(error).sum()):
+    weights, top = np.asarray(weights, dtype=float), 2 ** (bits - 1) - 1
+    found = []
+    for reach in reaches:
+        scale = reach * np.abs(weights).max() / top
+        integers = np.round(weights / scale)
+        found.append(measure(scale * (np.clip(integers, -top, top) if clip else integers) - weights))
+    return found
+
+
+def _no_clip(weights, bits, reaches):
+    return reaches[int(np.argmin(_errors(weights, bits, reaches, clip=False)))]
+
+
+def _largest_error(weights, bits, reaches):
+    return reaches[int(np.argmin(_errors(weights, bits, reaches, measure=lambda error: np.abs(error).max())))]
+
+
+def _signed_error(weights, bits, reaches):
+    return reaches[int(np.argmin(_errors(weights, bits, reaches, measure=lambda error: abs(error.sum()))))]
+
+
+def _everything(weights, bits, reaches):
+    return max(reaches)
+
+
+def _position(weights, bits, reaches):
+    return int(np.argmin(_errors(weights, bits, reaches)))
+
+
+REACHES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+
+
+def _cases(rng):
+    found = []
+    for bits, far in ((2, 1.0), (3, 1.0), (3, 3.0), (4, 5.0), (8, 1.0), (2, 2.0)):
+        weights = rng.normal(size=200)
+        weights[0] = far * 3.0
+        found.append(Case(args=(weights, bits, REACHES)))
+    return tuple(found)
+
+
+register(
+    Exercise(
+        id="quantization.best_reach",
+        lesson="05_quantization",
+        title="How far should the grid reach?",
+        difficulty=2,
+        minutes=10,
+        question="Among the given shares of the largest weight, return the one that a symmetric grid should reach for "
+        "the least sum of squared errors.",
+        reference=best_reach,
+        public=(
+            Case(
+                args=([0.1, -0.12, 0.09, 0.11, -0.1, 0.1, -0.09, 0.11, 0.2], 2, [0.4, 0.6, 0.8, 1.0]),
+                note="many small weights, one twice as large, three levels",
+            ),
+            Case(args=([0.9, -1.0, 0.02, 0.95, -0.97], 2, [0.4, 0.6, 0.8, 1.0]), note="most weights are large"),
+            Case(args=([0.2, -0.1, 0.15, 0.05, -0.22, 0.12, 3.0], 4, [0.1, 0.5, 1.0]), note="one weight far out"),
+        ),
+        hidden=_cases,
+        misconceptions=(
+            Misconception(
+                name="forgets to clip",
+                answer=_no_clip,
+                hint="Your integers run on beyond the last level, so a finer grid is always better. With b bits there "
+                "are only so many: what becomes of a weight beyond the end?",
+            ),
+            Misconception(
+                name="looks at the largest error only",
+                answer=_largest_error,
+                hint="You compare the largest error. Clipping makes one weight worse so that all others get better: "
+                "add up the squares over all of them.",
+            ),
+            Misconception(
+                name="errors of both signs cancel",
+                answer=_signed_error,
+                hint="You add up the errors with their signs, and they cancel. A bad grid can have a sum of zero.",
+            ),
+            Misconception(
+                name="always the whole range",
+                answer=_everything,
+                hint="You always reach the largest weight. With few levels that makes every step wide for the sake of "
+                "one weight.",
+            ),
+            Misconception(
+                name="gives the position",
+                answer=_position,
+                hint="You found it, but returned its place in the list. Return the reach itself.",
+            ),
+        ),
+        alternatives=(_by_torch, _all_at_once),
+        hints=(
+            "Try them all. For each reach: make the grid, round, clip, and measure.",
+            "The scale of a reach is reach · largest size / top, with top = 2^(bits − 1) − 1.",
+            "Round to integers, clip them to ±top, multiply by the scale, subtract the weights, square, and add up.",
+        ),
+    )
+)

@@ -1,0 +1,120 @@
+"""Where the work goes: the multiply-adds of one layer."""
+
+from labkit.exercises import Case, Exercise, Misconception, register
+
+
+def layer_macs(tokens, hidden, heads, head_size, width):
+    """The multiply-adds of one layer for one text."""
+    inside = heads * head_size  # numbers that all heads together have for a token
+    projections = 4 * tokens * hidden * inside  # query, key, value, output
+    attention = 2 * tokens * tokens * inside  # each token with each: the scores, then the weighted sum
+    feed_forward = 2 * tokens * hidden * width  # up and down
+    return projections + attention + feed_forward
+
+
+def _matrix_by_matrix(tokens, hidden, heads, head_size, width):
+    products = [(tokens, hidden, heads * head_size)] * 3 + [(tokens, heads * head_size, hidden)]
+    products += [(tokens, head_size, tokens), (tokens, tokens, head_size)] * heads
+    products += [(tokens, hidden, width), (tokens, width, hidden)]
+    return sum(rows * middle * columns for rows, middle, columns in products)
+
+
+def _token_by_token(tokens, hidden, heads, head_size, width):
+    total = 0
+    for _ in range(tokens):
+        total += heads * (4 * hidden * head_size + 2 * tokens * head_size) + 2 * hidden * width
+    return total
+
+
+def _forgets_the_output_matrix(tokens, hidden, heads, head_size, width):
+    return layer_macs(tokens, hidden, heads, head_size, width) - tokens * hidden * heads * head_size
+
+
+def _weights_only(tokens, hidden, heads, head_size, width):
+    return tokens * (4 * hidden * heads * head_size + 2 * hidden * width)
+
+
+def _square_matrices(tokens, hidden, heads, head_size, width):
+    return tokens * (4 * hidden * hidden + 2 * tokens * hidden + 2 * hidden * width)
+
+
+def _only_up(tokens, hidden, heads, head_size, width):
+    return layer_macs(tokens, hidden, heads, head_size, width) - tokens * hidden * width
+
+
+def _counts_operations(tokens, hidden, heads, head_size, width):
+    return 2 * layer_macs(tokens, hidden, heads, head_size, width)
+
+
+def _each_head_in_full_width(tokens, hidden, heads, head_size, width):
+    return tokens * (4 * hidden * heads * head_size + 2 * tokens * heads * hidden + 2 * hidden * width)
+
+
+def _random(rng):
+    return tuple(
+        Case(args=(int(rng.integers(2, 40)), 64 * int(rng.integers(2, 9)), int(rng.integers(1, 4)), 32,
+                   128 * int(rng.integers(1, 9))))
+        for _ in range(8)
+    )  # fmt: skip
+
+
+register(
+    Exercise(
+        id="structure.layer_macs",
+        lesson="04_bert_structure",
+        title="The multiply-adds of one layer",
+        difficulty=2,
+        minutes=10,
+        question="Count the multiply-adds of one layer for one text: four projections, attention, feed-forward part.",
+        reference=layer_macs,
+        public=(
+            Case(args=(3, 4, 2, 2, 8), note="three tokens of four numbers: the table of the lesson"),
+            Case(args=(12, 384, 12, 32, 1536), note="a whole layer of our model, a headline of 12 tokens"),
+            Case(args=(12, 384, 6, 32, 1536), note="half of the heads are gone"),
+        ),
+        hidden=_random,
+        misconceptions=(
+            Misconception(
+                name="forgets the output matrix",
+                answer=_forgets_the_output_matrix,
+                hint="You count query, key and value. A fourth matrix brings what the heads found back to the hidden "
+                "size.",
+            ),
+            Misconception(
+                name="counts the weights only",
+                answer=_weights_only,
+                hint="Products of weights with tokens are all there. But two products in attention have no weights: "
+                "tokens with tokens, once for the scores and once for the weighted sum.",
+            ),
+            Misconception(
+                name="takes every matrix as square",
+                answer=_square_matrices,
+                hint="You take the hidden size on both sides, which is right only while no head is missing. How many "
+                "numbers do the heads that are there have together?",
+            ),
+            Misconception(
+                name="goes up and never down",
+                answer=_only_up,
+                hint="The feed-forward part has two matrices: one to its width, and one back.",
+            ),
+            Misconception(
+                name="counts operations",
+                answer=_counts_operations,
+                hint="Your number is twice the right one. A multiplication and the addition after it are one "
+                "multiply-add, and two FLOPs.",
+            ),
+            Misconception(
+                name="gives every head the full width",
+                answer=_each_head_in_full_width,
+                hint="Each head compares tokens by its own few numbers, not by all of the hidden size.",
+            ),
+        ),
+        alternatives=(_matrix_by_matrix, _token_by_token),
+        hints=(
+            "A product of shapes (a, b) and (b, c) takes a·b·c multiply-adds.",
+            "Write down six kinds of products: three projections in, scores, weighted sum, projection out, up, down.",
+            "The heads have heads · head_size numbers a token between them. With I for that: projections 4·T·H·I, "
+            "attention 2·T·T·I.",
+        ),
+    )
+)

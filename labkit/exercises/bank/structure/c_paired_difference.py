@@ -1,0 +1,136 @@
+"""Is one model better? Two classifiers on the same rows."""
+
+import numpy as np
+
+from labkit.exercises import Case, Exercise, Misconception, register
+
+
+def paired_difference(truth, first, second):
+    """The accuracy of `second` minus that of `first`, and the standard error of this difference."""
+    change = (second == truth).astype(float) - (first == truth)  # for each row -1, 0 or 1
+    return float(change.mean()), float(change.std() / np.sqrt(len(change)))
+
+
+def _by_counting(truth, first, second):
+    n = len(truth)
+    gained = int(((second == truth) & (first != truth)).sum())
+    lost = int(((second != truth) & (first == truth)).sum())
+    difference = (gained - lost) / n
+    return difference, ((gained + lost) / n - difference**2) ** 0.5 / n**0.5
+
+
+def _by_covariance(truth, first, second):
+    a, b = (first == truth).astype(float), (second == truth).astype(float)
+    table = np.cov(a, b, ddof=0)
+    return b.mean() - a.mean(), np.sqrt((table[0, 0] + table[1, 1] - 2 * table[0, 1]) / len(truth))
+
+
+def _as_if_on_other_rows(truth, first, second):
+    a, b = (first == truth).mean(), (second == truth).mean()
+    return b - a, np.sqrt((a * (1 - a) + b * (1 - b)) / len(truth))
+
+
+def _spread_of_one_row(truth, first, second):
+    change = (second == truth).astype(float) - (first == truth)
+    return change.mean(), change.std()
+
+
+def _divides_by_n(truth, first, second):
+    change = (second == truth).astype(float) - (first == truth)
+    return change.mean(), change.std() / len(change)
+
+
+def _first_minus_second(truth, first, second):
+    difference, error = paired_difference(truth, first, second)
+    return -difference, error
+
+
+def _counts_disagreement(truth, first, second):
+    change = (second != first).astype(float)
+    return change.mean(), change.std() / np.sqrt(len(change))
+
+
+def _only_rows_that_changed(truth, first, second):
+    change = (second == truth).astype(float) - (first == truth)
+    change = change[change != 0]
+    if len(change) == 0:
+        return 0.0, 0.0
+    return change.mean(), change.std() / np.sqrt(len(change))
+
+
+def _random(rng):
+    cases = []
+    for rows in (30, 120, 419):
+        truth = rng.integers(0, 5, size=rows)
+        guesses = [np.where(rng.random(rows) < share, rng.integers(0, 5, size=rows), truth) for share in (0.2, 0.3)]
+        cases.append(Case(args=(truth, *guesses)))
+    return (*cases, Case(args=(truth, guesses[0], guesses[0].copy())))
+
+
+register(
+    Exercise(
+        id="structure.paired_difference",
+        lesson="04_bert_structure",
+        title="Two models, the same rows",
+        difficulty=2,
+        minutes=10,
+        question="Give the accuracy of `second` minus that of `first`, and the paired standard error of this.",
+        reference=paired_difference,
+        public=(
+            Case(
+                args=(
+                    np.array([0, 1, 2, 0, 1, 2, 0, 1]),
+                    np.array([0, 1, 2, 0, 1, 2, 1, 0]),
+                    np.array([0, 1, 2, 0, 1, 0, 1, 0]),
+                ),
+                note="eight rows; the second model loses one that the first had",
+            ),
+            Case(
+                args=(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0]), np.array([0, 0, 1, 0])),
+                note="four rows; the second model gains one",
+            ),
+        ),
+        hidden=_random,
+        misconceptions=(
+            Misconception(
+                name="as if they had seen different rows",
+                answer=_as_if_on_other_rows,
+                hint="You add the variances of two independent scores. But both models answered the same rows, and "
+                "most rows are right or wrong for both: those say nothing about the difference.",
+            ),
+            Misconception(
+                name="the spread of one row",
+                answer=_spread_of_one_row,
+                hint="That is how much a single row varies. The mean of many rows varies less: by how much?",
+            ),
+            Misconception(
+                name="divides by n",
+                answer=_divides_by_n,
+                hint="The error of a mean shrinks with the root of the number of rows, not with the number itself.",
+            ),
+            Misconception(
+                name="first minus second",
+                answer=_first_minus_second,
+                hint="The error is right and the sign of the difference is not: second minus first.",
+            ),
+            Misconception(
+                name="counts where they disagree",
+                answer=_counts_disagreement,
+                hint="You compare the models with each other. Whether a change is a gain or a loss only the truth "
+                "can tell.",
+            ),
+            Misconception(
+                name="looks at the changed rows only",
+                answer=_only_rows_that_changed,
+                hint="You left out the rows where nothing changed. They count too: as zeros in the mean.",
+            ),
+        ),
+        alternatives=(_by_counting, _by_covariance),
+        hints=(
+            "For each row: was the second model right, was the first? Take the difference of the two.",
+            "You now have one number a row, -1, 0 or 1. The question asks for its mean, and the error of its mean.",
+            "The standard error of a mean is the standard deviation over the root of the number of rows. "
+            "Take numpy's `std` as it is.",
+        ),
+    )
+)

@@ -1,0 +1,49 @@
+"""F1 against bytes: where each way of making a model smaller ends up."""
+
+from labkit.plots.style import COLOURS, figure
+
+__all__ = ["frontier", "on_the_front"]
+
+KINDS = {  # the first word of a row's name says what it is
+    "teacher": ("black", "s"), "pruning": ("vermillion", "v"), "quantization": ("blue", "o"),
+    "structure": ("green", "^"),
+    "distillation": ("purple", "D"), "pipeline": ("orange", "*"), "deployed": ("sky", "P"),
+}  # fmt: skip
+
+
+def on_the_front(rows):
+    """Choose the rows that no other beats in both bytes and F1, from small to large.
+
+    >>> rows = [{"name": n, "bytes": b, "f1": f} for n, b, f in (("a", 1, 0.7), ("b", 2, 0.6), ("c", 3, 0.9))]
+    >>> [row["name"] for row in on_the_front(rows)]   # b is larger and worse than a
+    ['a', 'c']
+    """
+    front, best = [], -1.0
+    for row in sorted(rows, key=lambda row: (row["bytes"], -row["f1"])):
+        if row["f1"] > best:
+            front.append(row)
+            best = row["f1"]
+    return front
+
+
+def frontier(rows):
+    """Draw F1 with its interval against bytes, on a log scale, and the front of those that nothing beats."""
+    fig, ax = figure(8.0, 4.6)
+    front = on_the_front(rows)
+    ax.step([row["bytes"] / 1e6 for row in front], [row["f1"] for row in front], where="post", color=COLOURS["grey"],
+            linewidth=1, label="nothing is smaller and better")  # fmt: skip
+    seen = set()
+    for row in rows:
+        kind = row["name"].split()[0].strip(",")
+        colour, mark = KINDS.get(kind, ("grey", "x"))
+        label = kind if kind in KINDS else "others"
+        low, high = row["f1"] - row["f1_low"], row["f1_high"] - row["f1"]
+        ax.errorbar(row["bytes"] / 1e6, row["f1"], yerr=[[low], [high]], fmt=mark, color=COLOURS[colour], elinewidth=1,
+                    markersize=9 if mark == "*" else 6, label=None if label in seen else label)  # fmt: skip
+        seen.add(label)
+    ax.set_xscale("log")
+    ax.set_xlabel("size of everything that predicting needs (MB)")
+    ax.set_ylabel("macro-F1, five folds")
+    ax.set_title("What is left of 90.9 MB, and what it still knows")
+    ax.legend(loc="lower right", fontsize=8, ncols=2)
+    return fig

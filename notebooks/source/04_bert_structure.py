@@ -1,0 +1,590 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Structure: which layers, heads and columns can go?
+#
+# | you need | minutes (quick · full) | difficulty | in the article |
+# |---|---|---|---|
+# | lessons 00 to 03 | 1 · 5 | ●●○○ | 3.3, 4.3 case 1 |
+#
+# The minutes are the machine's. Take an hour and a quarter for yourself.
+
+# %% [markdown]
+# **Afterwards you can**
+#
+# 1. count the multiply-adds of a BERT layer, and say where the work is (exercise 4.1);
+# 2. drop layers, and say which ones, what happens without training, and what training brings back (exercise 4.2);
+# 3. compare two models on the same rows without being fooled by chance (exercise 4.3);
+# 4. cut heads and columns out of the matrices for real, and choose them by what the loss says (exercises 4.4 and 4.5);
+# 5. predict how much faster that makes a model, and measure where the prediction is too good (exercise 4.6).
+
+# %% tags=["parameters"]
+layers: int = 3  # layers that are left of six
+heads: int = 6  # attention heads that are left in each layer, of twelve
+width: int = 768  # columns of the feed-forward part that are left in each layer, of 1,536
+seed: int = 0  # order of the training rows
+profile: str = "quick"  # quick: short trainings · full: three times as long, and every way to drop layers
+
+# %%
+import numpy as np
+
+from labkit import Distill, KeepLayers, Policy, PruneMagnitude
+from labkit import exercise, fine_tune, load_task, predict, predict_once, record, reveal, show
+from labkit.plots import structure as plots
+from labkit.steps import PruneFFN, PruneHeads
+
+texts_and_repeats = (2_000, 1) if profile == "quick" else (12_000, 3)  # 110 steps of training, or 500
+recover = Distill(epochs=1, transfer=texts_and_repeats[0], words=7, crop="pieces", repeat=texts_and_repeats[1])
+task = load_task("bbc-headlines", fold=0)
+teacher = fine_tune(task)
+texts, truth = task.texts("test"), task.truth("test")
+print(f"Fold 0: {len(texts)} headlines to test on. The teacher is ready.")
+
+# %% [markdown]
+# ## Where is the work?
+#
+# In the last lesson zeros made nothing faster. A kernel multiplies by a zero as by any other number. This lesson takes
+# out whole parts instead: the matrices become *smaller*, and what is not there is not multiplied. It is called
+# *structured* pruning. To know what a part is worth in time, first count what it costs.
+#
+# A layer of BERT is six matrices, and two products without any weights. Take three tokens of four numbers each, two
+# heads of two numbers, and a feed-forward part with eight columns. A product of shapes $(a, b)$ and $(b, c)$ takes
+# $a\cdot b\cdot c$ multiply-adds:
+#
+# | product | shapes | multiply-adds |
+# |---|---|---|
+# | query, key, value, output | four times (3, 4) · (4, 4) | 4 × 48 = 192 |
+# | scores: each token with each | for two heads (3, 2) · (2, 3) | 2 × 18 = 36 |
+# | weighted sum of the values | for two heads (3, 3) · (3, 2) | 2 × 18 = 36 |
+# | feed-forward, up | (3, 4) · (4, 8) | 96 |
+# | feed-forward, down | (3, 8) · (8, 4) | 96 |
+# | all | | 456 |
+#
+# Our model has six such layers. Its tokens have 384 numbers, it has 12 heads of 32 numbers, and 1,536 columns. **How
+# much of a layer's work is in the feed-forward part**, for a headline of 12 tokens?
+
+# %%
+predict("structure.feed-forward-share", 50.0, unit="% of the multiply-adds")  # ← your guess
+
+# %% [markdown]
+# ### Exercise 4.1 · ●●○○ · 10 minutes
+#
+# Write `layer_macs(tokens, hidden, heads, head_size, width)`. Mind that `heads · head_size` need not be `hidden`: soon
+# some heads will be missing.
+
+
+# %%
+@exercise("structure.layer_macs")
+def layer_macs(tokens, hidden, heads, head_size, width):
+    ...  # your code; layer_macs.hint() if you are stuck
+
+
+# %%
+from labkit.counting import macs, parameters
+
+one = layer_macs(12, 384, 12, 32, 1536)
+without_forward = layer_macs(12, 384, 12, 32, 0)
+reveal("structure.feed-forward-share", 100 * (1 - without_forward / one))
+counted = macs(teacher.model, length=12)
+print(f"by the formula 6 × {one:,} = {6 * one:,}; counted while the model runs: {counted:,}")
+record("formula-over-counter", 6 * one / counted, expected=(0.99, 1.0))
+
+# %% [markdown]
+# The rest is the pooler and the classifier, which look at one token only. And at 12 tokens the two products without
+# weights are next to nothing. They grow with the square of the length. For headlines, the weights are the work.
+#
+# There are three ways to have less of it. Fewer **layers**. Fewer **heads**: less attention in each layer. Fewer
+# **columns**: a narrower feed-forward part. The article knows the first one.
+#
+# ## Six layers. Which can go?
+#
+# The article drops the last layers of BERT. Let us do that, and nothing else: the last two layers go, the classifier
+# reads what the fourth layer gives it. **Which macro-F1 is left?** Guessing at random gives about 0.2.
+
+# %%
+predict("structure.f1-without-last-two", 0.8, unit="macro-F1")  # ← your guess
+
+# %% [markdown]
+# Why the last ones? One could drop the first ones as well, or every second one. Sajjad et al. tried these three and
+# some more.
+#
+# ### Exercise 4.2 · ●○○○ · 6 minutes
+#
+# Write `kept_layers(count, drop, which)`: the list of the layers that *stay*, counted from 0, when `drop` of `count`
+# go. `which` is `"last"`, `"first"` or `"alternate"`: every second layer, beginning with the last. Alternate never drops
+# more than half.
+
+
+# %%
+@exercise("structure.kept_layers")
+def kept_layers(count, drop, which):
+    ...  # your code
+
+
+# %%
+from labkit.statistics import f1_interval, macro_f1
+
+baseline = predict_once(teacher, texts)
+ways = {"last": "the last go", "first": "the first go", "alternate": "every second goes"}
+curves, untrained = {name: [(6, f1_interval(truth, baseline))] for name in ways.values()}, {}
+for which, name in ways.items():
+    for drop in (1, 2, 3):
+        kept = tuple(int(layer) for layer in kept_layers(6, drop, which))
+        untrained[kept] = predict_once(Policy([KeepLayers(kept)]).apply(teacher, task), texts)
+        curves[name].append((6 - drop, f1_interval(truth, untrained[kept])))
+reveal("structure.f1-without-last-two", macro_f1(truth, untrained[0, 1, 2, 3]))
+record("f1-without-last-two", macro_f1(truth, untrained[0, 1, 2, 3]), unit="macro-F1", expected=(0.0, 0.5))
+
+# %%
+teacher_f1 = macro_f1(truth, baseline)
+show(
+    plots.f1_by_layers(curves, teacher=teacher_f1, chance=0.2),
+    alt="Macro-F1 against layers left, no training: "
+    + "; ".join(f"{name}: " + ", ".join(f"{n} {f1.value:.2f}" for n, f1 in line) for name, line in curves.items()),
+)
+
+# %% [markdown]
+# Look at the line of the last layers. The fourth layer does not know that it is the last one now. What the classifier
+# needs is not yet at the token that it reads: the layers above were going to put it there, and the model says the same
+# topic to nearly everything. Then look at the other lines. The article advises to drop the *last* layers. Without
+# training that is the worst of the three ways, and the *first* layers are missed least: what they add to the tokens is
+# little, and the layers after them cope with less.
+#
+# The article keeps the first layers *for training*, and says no more about it. Those two words are the condition: without
+# them, nothing is left.
+#
+# ## A short training
+#
+# The same cuts, and then a short distillation: the student sees the training headlines, and pieces of the training
+# articles that are as short as headlines, and imitates the teacher's scores. **Which F1 has the model whose last three layers went, after
+# that?**
+
+# %%
+predict("structure.f1-half-the-layers-trained", 0.7, unit="macro-F1")  # ← your guess
+
+# %%
+from labkit.statistics import compare
+
+compared = ("last",) if profile == "quick" else tuple(ways)
+shallow = {}
+for which in compared:
+    kept = tuple(int(layer) for layer in kept_layers(6, 6 - layers, which))
+    student = Policy([KeepLayers(kept), recover]).apply(teacher, task, seed=seed)
+    shallow[which] = predict_once(student, texts)
+reveal("structure.f1-half-the-layers-trained", macro_f1(truth, shallow["last"]))
+
+# %%
+trained = {f"{ways[which]}, then training": [(layers, f1_interval(truth, one))] for which, one in shallow.items()}
+show(
+    plots.f1_by_layers(curves, trained=trained, teacher=teacher_f1, chance=0.2),
+    alt=f"The same curves, and above them the models with {layers} layers after training: "
+    + "; ".join(f"{name} {line[0][1].value:.2f}" for name, line in trained.items()),
+)
+lost = {which: compare(truth, one, baseline) for which, one in shallow.items()}
+for which, loss in lost.items():
+    print(f"{ways[which]:18} lost against the teacher, on the same {len(truth)} headlines: {loss.points()}")
+    record(f"loss, {which}", 100 * loss.value, unit="points", interval=(100 * loss.low, 100 * loss.high))
+
+# %% [markdown]
+# The layers that are left learn to do without the others, in seconds. They do not start from nothing: they are a part
+# of the teacher, and they have its embeddings and its classifier. How much is lost in the end depends on how long the
+# training is, and the intervals of one fold are wide. Five folds and a longer training tell it better:
+# `labkit bench compression --only structure` takes them, in about ten minutes.
+
+# %% [markdown]
+# ## Is one of them better?
+#
+# Look at the line "the first go" again. Its points for three and for four layers lie side by side. One of them is higher.
+# Is that model better? Before you believe it, ask how much the difference would move with other headlines. The wrong
+# way to ask: each score has its error, add up the two. The right way: **both models answered the same headlines.**
+# Where both are right, or both are wrong, nothing is learnt about the difference. Take eight headlines:
+#
+# | headline | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | mean |
+# |---|---|---|---|---|---|---|---|---|---|
+# | first model right? | 1 | 1 | 1 | 1 | 1 | 1 | 0 | 0 | 0.75 |
+# | second model right? | 1 | 1 | 1 | 1 | 1 | 0 | 0 | 0 | 0.625 |
+# | change | 0 | 0 | 0 | 0 | 0 | −1 | 0 | 0 | −0.125 |
+#
+# The last row is all there is to say about the difference. Its mean is the difference, and the error of its mean is
+# the standard deviation of the row over the root of 8.
+#
+# ### Exercise 4.3 · ●●○○ · 10 minutes
+#
+# Write `paired_difference(truth, first, second)`: the accuracy of the second minus that of the first, and the standard
+# error of this difference.
+
+
+# %%
+@exercise("structure.paired_difference")
+def paired_difference(truth, first, second):
+    ...  # your code
+
+
+# %%
+pair = untrained[2, 3, 4, 5], untrained[3, 4, 5]
+difference, error = paired_difference(truth, *pair)
+shares = [np.mean(each == truth) for each in pair]
+unpaired = np.sqrt(sum(share * (1 - share) for share in shares) / len(truth))
+print(f"three layers minus four: {100 * difference:+.2f} points of accuracy")
+print(f"error in pairs {100 * error:.2f} points; as if on different headlines {100 * unpaired:.2f} points")
+ends = (100 * (difference - 2 * error), 100 * (difference + 2 * error))
+record("three-minus-four-layers", 100 * difference, unit="points of accuracy", interval=ends)
+record("paired-over-unpaired-error", error / unpaired, expected=(0.2, 1.0))
+
+# %% [markdown]
+# A difference of less than about twice its error says nothing, whichever sign it has. Pairs make the error smaller, for
+# free. But they cannot make many headlines out of few. All losses in this lesson are printed with a paired interval.
+#
+# ## Fewer heads
+#
+# A head is a block of rows in the query, key and value matrices. With them it makes 32 numbers for each token. Then the
+# output matrix reads the numbers of all heads, side by side: each head meets 32 of its *columns*.
+#
+# $$y = W_o\,\begin{bmatrix}\text{head}_0(x)\\ \text{head}_1(x)\\ \vdots\end{bmatrix} + b_o
+# = \sum_h W_o^{(h)}\,\text{head}_h(x) + b_o$$
+#
+# A head that goes takes its rows and its biases with it on one side, and its columns on the other. The bias $b_o$ is
+# added once, whatever heads there are.
+#
+# ### Exercise 4.4 · ●●●○ · 12 minutes
+#
+# Write `narrow_heads(query, query_bias, output, output_bias, head_size, kept)`. PyTorch keeps a weight as (outputs,
+# inputs). Return the four arrays, cut down to the heads in the list `kept`.
+
+
+# %%
+@exercise("structure.narrow_heads")
+def narrow_heads(query, query_bias, output, output_bias, head_size, kept):
+    ...  # your code
+
+
+# %% [markdown]
+# On the real model: we cut all layers down to their first heads. In a copy we leave the matrices as large as they are,
+# and put zeros where the other heads write. Both must give the same answers.
+
+# %%
+from labkit import structure
+
+narrow, masked = teacher.copy(), teacher.copy()
+structure.keep_heads(narrow.model, [range(heads)] * 6)
+for layer in masked.model.bert.encoder.layer:
+    layer.attention.output.dense.weight.data[:, 32 * heads :] = 0
+gap = np.abs(narrow.logits(texts[:64]) - masked.logits(texts[:64])).max()
+attention = narrow.model.bert.encoder.layer[0].attention
+shapes = tuple(attention.self.query.weight.shape), tuple(attention.output.dense.weight.shape)
+print(f"query and output matrix of layer 0 now: {shapes[0]}, {shapes[1]}; largest difference of any score: {gap:.1e}")
+record("narrow-against-zeros", float(gap), unit="largest difference of a score", expected=(0.0, 1e-4))
+
+# %% [markdown]
+# Same answers, smaller matrices. That is the difference between the last lesson and this one.
+#
+# ## Which heads? Ask the loss
+#
+# We took the *first* heads, for no reason. Size is one way to choose: keep those with the largest weights. The loss
+# knows more. Imagine a factor $m_h$ before each head's output, 1 for all heads now. How would the loss change if one of
+# them went from 1 to 0? To first order, by the derivative:
+#
+# $$y = \sum_h m_h\,W_o^{(h)}\,\text{head}_h(x) + b_o, \qquad
+# \frac{\partial L}{\partial m_h} = \sum_{i,\;j\,\in\,\text{head}\ h} W_{ij}\,\frac{\partial L}{\partial W_{ij}}$$
+#
+# No factor has to be built in: the weight times its gradient, summed over the head's columns, *is* the derivative.
+# Its size, averaged over batches of training headlines, is the head's score. It works for columns of the feed-forward
+# part in the same way, with the matrix that goes down: there every column has a factor of its own.
+#
+# ### Exercise 4.5 · ●●○○ · 10 minutes
+#
+# Write `column_importance(weight, gradients)`. `weight` has the shape (outputs, columns), `gradients` the shape
+# (batches, outputs, columns). Return one score for each column.
+
+
+# %%
+@exercise("structure.column_importance")
+def column_importance(weight, gradients):
+    ...  # your code
+
+
+# %%
+from labkit.importance import head_scores
+
+scores = np.stack([each.numpy() for each in head_scores(teacher, task, criterion="first-order")])
+show(
+    plots.head_map(scores),
+    alt="A grid of 6 layers by 12 heads, dark where the loss would change most. The most important head of each layer "
+    "from the first on: " + ", ".join(str(best) for best in scores.argmax(axis=1)),
+)
+share = np.sort(scores / scores.sum(axis=1, keepdims=True), axis=1)[:, ::-1][:, :3].sum(axis=1).mean()
+print(f"in a layer, the best three of twelve heads have {share:.0%} of the score")
+record("share-of-best-three-heads", float(share), expected=(0.25, 0.95))
+
+# %% [markdown]
+# Does the loss choose better than size? We cut both ways and train nothing, so that the choice is all there is.
+
+# %%
+panels = {
+    "heads left in each layer": (PruneHeads, (12, 6, 3)),
+    "columns left in each layer": (PruneFFN, (1536, 768, 384)),
+}
+swept = {words: {} for words in panels}
+for words, (step, counts) in panels.items():
+    for criterion in ("first-order", "magnitude"):
+        line = [(counts[0], f1_interval(truth, baseline))]
+        for count in counts[1:]:
+            cut = Policy([step(count, criterion=criterion)]).apply(teacher, task)
+            line.append((count, f1_interval(truth, predict_once(cut, texts))))
+        swept[words][criterion] = line
+
+# %%
+show(
+    plots.part_curves(swept, teacher=teacher_f1),
+    alt="Macro-F1 without training. " + " ".join(
+        f"{words}: " + "; ".join(f"{name} " + ", ".join(f"{n} {f1.value:.2f}" for n, f1 in line)
+                                 for name, line in lines.items()) + "."
+        for words, lines in swept.items()
+    ),
+)  # fmt: skip
+for words, lines in swept.items():
+    for name, line in lines.items():
+        record(f"f1-half-of-the-{words.split()[0]}-{name}", line[1][1].value, unit="macro-F1")
+
+# %% [markdown]
+# Where the intervals of two points overlap widely, this many headlines cannot tell the two rules apart. The less is left
+# of a layer, the more the choice matters.
+#
+# Compare with the curves of whole layers above. Half of the heads or half of the columns are as much work as one or
+# two layers, and the model survives it better: every layer is still there, a little poorer. Now train such a model, with
+# half of the heads *and* half of the columns. It has as many multiply-adds as the one with half of the layers.
+
+# %%
+student = Policy([PruneHeads(heads), PruneFFN(width), recover]).apply(teacher, task, seed=seed)
+slim = predict_once(student, texts)
+lost["slim"], against = compare(truth, slim, baseline), compare(truth, shallow["last"], slim)
+print(f"six narrow layers, lost against the teacher: {lost['slim'].points()}")
+print(f"F1 of six narrow layers minus that of {layers} whole ones: {against.points()}")
+record("loss, slim", 100 * lost["slim"].value, unit="points", interval=(100 * lost["slim"].low, 100 * lost["slim"].high))
+record("slim-minus-shallow", 100 * against.value, unit="points", interval=(100 * against.low, 100 * against.high))
+
+# %% [markdown]
+# ## What really gets faster?
+#
+# Two models with the same number of multiply-adds: three whole layers, or six layers with half of the heads and half of
+# the columns. **How long do the six narrow layers take for one headline, compared with the whole model?**
+
+# %%
+predict("structure.time-of-six-narrow-layers", 0.5, unit="of the whole model's time")  # ← your guess
+
+# %%
+from labkit import pack
+from labkit.cost import Cost, Plan
+from labkit.steps.base import encoder_weights
+from labkit.widgets.structure import policy_of
+
+cost, six = Cost(teacher.model), tuple(range(6))
+plans = {
+    "whole": cost.whole, f"{layers} of 6 layers": Plan(tuple(range(layers)), 12, 1536),
+    f"{heads} of 12 heads": Plan(six, heads, 1536), f"{width} of 1,536 columns": Plan(six, 12, width),
+    "both": Plan(six, heads, width), "3 heads, 384 columns": Plan(six, 3, 384),
+}  # fmt: skip
+policies = {name: policy_of(plan, cost.whole) for name, plan in plans.items()}
+policies["80 % zeros"] = Policy([PruneMagnitude(0.8)])
+files = {name: policy.packed(teacher, task) for name, policy in policies.items()}
+models = {name: pack.load(path).model for name, path in files.items()}
+
+# %%
+from dataclasses import asdict
+
+import torch
+
+from labkit.asked import asked_once
+from labkit.batches import encode, pad
+from labkit.cache import default_cache
+from labkit.latency import Latency, race
+
+# %%
+ids = encode(teacher.tokenizer, texts)
+batches = {1: pad([sorted(ids, key=len)[len(ids) // 2]]), 32: pad(ids[:32])}
+
+
+def forward(model, batch):
+    with torch.inference_mode():
+        return model(**batch)
+
+
+# %% [markdown]
+# All of them run in turn, in random order, so that whatever slows this machine down hits all of them. Once with one
+# headline, once with 32 at a time.
+
+
+# %%
+def ask(batch):
+    calls = {name: lambda model=model: forward(model, batches[batch]) for name, model in models.items()}
+    return {name: asdict(time) for name, time in race(calls, rounds=40 if batch == 1 else 10).items()}
+
+
+facts = {"models": {name: policy.to_json() for name, policy in policies.items()}, "teacher": teacher.fingerprint}
+asked = {
+    batch: asked_once("race of structures", lambda batch=batch: ask(batch), cache=default_cache(), code=["labkit.latency"],
+                      batch=batch, **facts)
+    for batch in batches
+}  # fmt: skip
+times = {batch: {name: Latency(**time) for name, time in answer.items()} for batch, answer in asked.items()}
+reveal("structure.time-of-six-narrow-layers", times[1]["both"].ratio)
+
+# %%
+work = {name: cost.macs(plan) / cost.macs(cost.whole) for name, plan in plans.items()}
+zeros = sum(int((w == 0).sum()) for w in encoder_weights(models["80 % zeros"]).values())
+work["80 % zeros"] = 1 - 12 * zeros / cost.macs(cost.whole)  # what would be left if zeros were skipped
+rows = {name: (share, {batch: times[batch][name] for batch in times}) for name, share in work.items()}
+show(
+    plots.work_and_time(rows),
+    alt="Share of multiply-adds not by zero, and share of time in batches of 1 and 32: "
+    + "; ".join(f"{name} {share:.2f}, {t[1].ratio:.2f}, {t[32].ratio:.2f}" for name, (share, t) in rows.items()),
+)
+for name in models:
+    print(f"{name:22} {parameters(models[name]) / 1e6:5.1f} million parameters {files[name].stat().st_size / 1e6:6.1f} MB "
+          f"{work[name]:5.0%} of the work {times[1][name].p50:6.2f} and {times[32][name].p50:6.1f} ms")
+
+# %%
+for name, key in (("80 % zeros", "zeros"), (f"{layers} of 6 layers", "layers"), ("both", "heads-and-columns")):
+    for batch in times:
+        time = times[batch][name]
+        record(f"time-{key}-batch-{batch}", time.ratio, unit="of the whole model's time", interval=(time.low, time.high),
+               expected=(0.85, 1.2) if key == "zeros" else (0.3, 0.95), work=work[name])  # fmt: skip
+
+# %% [markdown]
+# Read four things from the picture and the table:
+#
+# - **Zeros**: four fifths of the multiply-adds are by zero, and all of the time is still there, in small batches and in
+#   large ones. Unstructured pruning makes nothing faster on dense kernels.
+# - **Layers**: time falls with the work. Everything that a layer does goes with it.
+# - **Bytes**: half of the work is gone, and much less of the file. The table of words is half of this model, and no cut
+#   of a layer touches it. A later lesson does.
+# - **Heads and columns**: the work is halved, the time is not. In each of the six layers PyTorch still starts every
+#   operation, normalises, adds, and looks after its tensors. That is nearly the same for a narrow layer. In a batch of
+#   32 it weighs less than for a single headline, because there the real work is larger.
+#
+# ## How much faster? Amdahl's law
+#
+# A part that keeps a share of its time makes the *whole* faster only as far as it matters in the whole. Say attention
+# takes 2 ms, the feed-forward part 4 ms and all the rest 2 ms. Half of the columns go: 8 ms become 6 ms, a factor of
+# 1.33 and not of 2.
+#
+# ### Exercise 4.6 · ●●○○ · 8 minutes
+#
+# Write `speedup(milliseconds, kept)`. `milliseconds` maps the parts to their time, `kept` maps some of the parts to the
+# share that stays. Return how many times faster the whole becomes.
+
+
+# %%
+@exercise("structure.speedup")
+def speedup(milliseconds, kept):
+    ...  # your code
+
+
+# %% [markdown]
+# To use it here we need the parts of *this* model on *this* machine. We take the times of the race, and fit three
+# numbers to them: milliseconds outside the layers, milliseconds for each layer however narrow it is, and milliseconds
+# for a million multiply-adds.
+
+# %%
+from labkit.cost import Times
+
+fits = {
+    batch: Times(cost, {plan: times[batch][name].p50 for name, plan in plans.items()}, length=tokens["input_ids"].shape[1])
+    for batch, tokens in batches.items()
+}
+kept = {"attention": heads / 12, "feed-forward": width / 1536}
+for batch, fit in fits.items():
+    print(f"batch of {batch}: " + ", ".join(f"{part} {ms:.2f} ms" for part, ms in fit.parts.items()))
+    print(f"    by Amdahl {speedup(fit.parts, kept):.2f} times faster, measured {1 / times[batch]['both'].ratio:.2f}, "
+          f"by multiply-adds alone {1 / work['both']:.2f}")
+    record(f"amdahl-over-measured-batch-{batch}", speedup(fit.parts, kept) * times[batch]["both"].ratio,
+           expected=(0.8, 1.25))  # fmt: skip
+
+# %% [markdown]
+# The line "overhead of layers" is what a narrow layer cannot save. A runtime with less overhead than PyTorch, such as
+# the one in the lesson on BERT with int8, gives more of it back. And it is why, on this machine and for single
+# headlines, you drop whole layers first.
+#
+# ## Tune it
+#
+# Choose how many layers stay and which go first, how many heads, how many columns. The left picture shows what stays:
+# the heads are those that the loss wants to keep. The words give parameters, bytes, work and time at once: they are
+# counted, or come from the fit. F1 is not computed by a formula. The points on the right are models that you measured
+# above. **Measure** makes the real one, trains it if you ask for that, and adds its point.
+#
+# Three things to find out: Which cut has a quarter of the multiply-adds and is fastest? How many heads can go before the
+# untrained model is worse than the one that lost its first two layers? Does a model of one layer, trained, come near
+# one of three?
+
+# %%
+from labkit.widgets import structure as widget
+from labkit.widgets.panel import static
+
+shapes = widget.Shapes(teacher, task, fits)
+points = [widget.Measured(cost.whole, False, teacher_f1)]
+points += [widget.Measured(Plan(kept, 12, 1536), False, macro_f1(truth, found)) for kept, found in untrained.items()]
+for words, (step, _) in panels.items():
+    for count, f1 in swept[words]["first-order"][1:]:
+        points.append(widget.Measured(Plan(six, *((count, 1536) if step is PruneHeads else (12, count))), False, f1.value))
+for which, one in shallow.items():
+    points.append(widget.Measured(shapes.plan(layers, which, 12, 1536), True, macro_f1(truth, one)))
+points.append(widget.Measured(plans["both"], True, macro_f1(truth, slim)))
+panel = widget.panel(teacher, task, shapes, points, training=recover)
+panel
+
+# %% [markdown]
+# The same at its first setting, for readers of a page without a kernel:
+
+# %%
+static(widget.view, shapes=shapes, points=points, layers=4, way="last", heads=9, width=1152)
+
+# %% [markdown]
+# ## The article says, we measured
+
+# %%
+from labkit.claims import verdicts
+
+last, both = times[1][f"{layers} of 6 layers"], times[1]["both"]
+verdicts({
+    "C03": f"80 % zeros: {files['80 % zeros'].stat().st_size / 1e6:.1f} MB when they are coded, and "
+    f"{times[1]['80 % zeros'].ratio:.2f} of the time; both halved: {files['both'].stat().st_size / 1e6:.1f} MB as plain "
+    f"floats, and {both.ratio:.2f} of the time",
+    "C13": f"of the time for one headline are left: {times[1]['80 % zeros'].ratio:.2f} with 80 % zeros, {last.ratio:.2f} "
+    f"with {layers} of 6 layers, {both.ratio:.2f} with half of the heads and columns; of the work "
+    f"{work[f'{layers} of 6 layers']:.2f} and {work['both']:.2f}",
+    "C20": f"without the last two layers F1 falls from {teacher_f1:.2f} to {macro_f1(truth, untrained[0, 1, 2, 3]):.2f}; "
+    f"with {layers} layers and a short distillation the loss is {lost['last'].points()}",
+})  # fmt: skip
+
+# %% [markdown]
+# ## Recap
+#
+# - Zeros are multiplied. What is not there is not. Structured pruning makes matrices smaller, and the model faster.
+# - Dropping the last layers ruins the model at once. With a short training afterwards it works: half of the layers are
+#   left, and little is lost. Which layers go matters much before training, and little after.
+# - A head goes with its rows, their biases, and its columns in the output matrix. The narrow model gives the same
+#   answers as the whole one with zeros in these places.
+# - Weight times gradient, summed over a part, says what the part is worth to the loss. The more goes, the more this
+#   choice is worth; training afterwards evens it out.
+# - Multiply-adds are not milliseconds. Layers take their overhead with them; heads and columns leave it behind.
+# - Differences are taken in pairs, with their error, before anything is called better.
+#
+# ## Further reading
+#
+# - Sajjad, Dalvi, Durrani, Nakov: *On the Effect of Dropping Layers of Pre-trained Transformer Models*, Computer Speech
+#   & Language 2023, [arXiv 2004.03844](https://arxiv.org/abs/2004.03844).
+# - Fan, Grave, Joulin: *Reducing Transformer Depth on Demand with Structured Dropout*, ICLR 2020,
+#   [arXiv 1909.11556](https://arxiv.org/abs/1909.11556). Training so that layers can be dropped later.
+# - Michel, Levy, Neubig: *Are Sixteen Heads Really Better than One?*, NeurIPS 2019,
+#   [arXiv 1905.10650](https://arxiv.org/abs/1905.10650).
+# - Molchanov, Mallya, Tyree, Frosio, Kautz: *Importance Estimation for Neural Network Pruning*, CVPR 2019,
+#   [arXiv 1906.10771](https://arxiv.org/abs/1906.10771). The first-order criterion.
+# - Xia, Zhong, Chen: *Structured Pruning Learns Compact and Accurate Models*, ACL 2022,
+#   [arXiv 2204.00408](https://arxiv.org/abs/2204.00408). Layers, heads and columns together, with distillation.
+# - Amdahl: *Validity of the single processor approach to achieving large scale computing capabilities*, AFIPS 1967.

@@ -107,6 +107,9 @@ class Classifier:
             labels = json.loads((folder / "labels.json").read_text())
             with _quiet():
                 model = NarrowBert.from_pretrained(folder, local_files_only=True)
+            # Numbers that lie in memory as they lay in the file are added in another order: the last bits would differ.
+            for parameter in model.parameters():
+                parameter.data = parameter.data.clone()
                 tokenizer = _tokenizer(folder)
             if (folder / ROWS).exists():
                 tokenizer = MergedTokenizer(tokenizer, np.load(folder / ROWS, allow_pickle=False))

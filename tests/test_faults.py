@@ -147,7 +147,7 @@ def test_a_checkpoint_that_does_not_fit_is_told(one_megabyte, tmp_path):
         Policy([Distill(epochs=1)]).apply(
             small.classifier(), small.task(tmp_path), cache=one_megabyte, callbacks=[Stop(lambda: True)]
         )
-    assert files(one_megabyte) == ["entry.json", "logits.npy"]  # what the teacher said is whole, and kept
+    assert files(one_megabyte) == ["entry.json", "values.npy"]  # what the teacher said is whole, and kept
 
 
 def test_a_long_text_is_cut_and_trained_on(tmp_path):

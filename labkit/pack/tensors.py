@@ -138,7 +138,7 @@ def _small(symbols, shape):
 
 
 def _tensor(array):
-    return torch.from_numpy(array)
+    return torch.from_numpy(array).clone()  # where torch wants it in memory, so that sums have the same order
 
 
 def _same(first, second):

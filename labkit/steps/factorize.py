@@ -54,8 +54,6 @@ class Factorize(Step):
 
     code = ("labkit.structure",)
 
-    code = ("labkit.structure",)
-
     def __post_init__(self):
         if self.what not in PARTS:
             raise SettingError(f"what to be one of {PARTS}", received=repr(self.what), do="Choose.")

@@ -26,8 +26,6 @@ class PruneFFN(Step):
     criterion: str = "first-order"
     scope: str = "layer"
 
-    code = ("labkit.importance", "labkit.structure")
-
     code = ("labkit.structure", "labkit.importance")
 
     def __post_init__(self):

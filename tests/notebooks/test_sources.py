@@ -12,7 +12,18 @@ from labkit import notebooks
 from labkit.exercises import all_exercises, get
 from labkit.lessons import NOTEBOOKS, lessons
 
-EXPECTED = ["00_start_here", "01_hardware_limits", "02_the_math", "03_pruning", "04_bert_structure", "05_quantization", "06_bert_int8", "07_collectives", "08_bert_ddp", "09_storage"]
+EXPECTED = [
+    "00_start_here",
+    "01_hardware_limits",
+    "02_the_math",
+    "03_pruning",
+    "04_bert_structure",
+    "05_quantization",
+    "06_bert_int8",
+    "07_collectives",
+    "08_bert_ddp",
+    "09_storage",
+]
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
 EXERCISE = re.compile(r'^@exercise\("([\w.]+)"\)\ndef (\w+)\(.*\):\n    \.\.\.\s+# your code', re.MULTILINE)
 PLACES = re.compile(r"/home/|/root\b|/Users/|/tmp/|/work/|site-packages|[A-Z]:\\\\|\bat 0x[0-9a-f]{6,}")

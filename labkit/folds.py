@@ -26,6 +26,20 @@ class Pooled:
         """The F1 that `other` has and this one has not, with its paired interval."""
         return compare(self.truth, self.predicted, other.predicted)
 
+    def scores(self, other=None):
+        """Give the cells of a results table: F1 with its interval, and against `other` the loss in points, paired.
+
+        >>> one = Pooled(np.array([0, 1]), np.array([0, 1]), np.array([0, 1]))
+        >>> one.scores()["f1"], one.scores(one)["f1_loss"]
+        (1.0, 0.0)
+        """
+        f1 = self.f1()
+        cells = {"f1": f1.value, "f1_low": f1.low, "f1_high": f1.high}
+        if other is None:
+            return cells
+        lost = self.loss_against(other)
+        return cells | {"f1_loss": 100 * lost.value, "f1_loss_low": 100 * lost.low, "f1_loss_high": 100 * lost.high}
+
 
 def pool(experiment, *, folds=(0, 1, 2, 3, 4), part="test", task="bbc-headlines"):
     """Run `experiment(task) -> label numbers of the part's rows` on folds, and pool what it predicts.

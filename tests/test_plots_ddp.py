@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawn import lines
 
 from labkit.plots import ddp as plots
 from labkit.plots.style import COLOURS, png
@@ -42,10 +43,6 @@ def test_every_axis_has_words_and_the_picture_can_be_drawn(name):
     for ax in fig.axes:
         assert ax.get_ylabel() or all(label.get_text() for label in ax.get_yticklabels())
         assert ax.get_title(loc="left")
-
-
-def lines(ax):
-    return {line.get_label(): line for line in ax.lines}
 
 
 def test_each_row_stands_with_each_worker_that_sees_it():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawn import lines
 
 from labkit.plots import int8 as plots
 from labkit.plots.style import png
@@ -40,10 +41,6 @@ def test_every_axis_has_words_and_the_picture_can_be_drawn(name):
         assert ax.get_xlabel()
         assert ax.get_ylabel() or all(label.get_text() for label in ax.get_yticklabels())
         assert ax.get_title(loc="left") or ax.get_title()
-
-
-def lines(ax):
-    return {line.get_label(): line for line in ax.lines}
 
 
 def test_bars_add_up_and_bytes_of_one_width_have_one_name():

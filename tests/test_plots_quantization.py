@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawn import assert_has_words, lines
 from matplotlib.collections import LineCollection
 
 from labkit.plots import quantization as plots
@@ -33,16 +34,7 @@ def test_every_picture_is_tested():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_axis_has_words_and_the_picture_can_be_drawn(name):
-    fig = FIGURES[name]()
-    assert png(fig).startswith(b"\x89PNG")
-    for ax in fig.axes:
-        assert ax.get_xlabel()
-        assert ax.get_ylabel() or all(label.get_text() for label in ax.get_yticklabels())
-        assert ax.get_title(loc="left")
-
-
-def lines(ax):
-    return {line.get_label(): line for line in ax.lines}
+    assert_has_words(FIGURES[name]())
 
 
 def test_levels_are_lines_and_what_lies_beyond_them_is_grey():

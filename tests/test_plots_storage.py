@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from drawn import assert_has_words, lines
 from matplotlib.colors import to_hex
 
 from labkit.plots import storage as plots
-from labkit.plots.style import COLOURS, png
+from labkit.plots.style import COLOURS
 
 SHARES = np.linspace(0, 1, 5)
 ROWS = [
@@ -41,16 +42,7 @@ def test_every_picture_is_tested():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_axis_has_words_and_the_picture_can_be_drawn(name):
-    fig = FIGURES[name]()
-    assert png(fig).startswith(b"\x89PNG")
-    for ax in fig.axes:
-        assert ax.get_xlabel()
-        assert ax.get_ylabel() or all(label.get_text() for label in ax.get_yticklabels())
-        assert ax.get_title(loc="left")
-
-
-def lines(ax):
-    return {line.get_label(): line for line in ax.lines}
+    assert_has_words(FIGURES[name]())
 
 
 def test_costs_are_in_percent_and_bits():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors.torch import save as serialize
 
-from labkit import runtime
+from labkit import pack, runtime
 from labkit.baselines import StaticEmbeddings, Tfidf
 from labkit.classifier import pretrained
 from labkit.fine_tuning import fine_tune
@@ -54,9 +54,8 @@ def _gzipped(task, folder, progress):
 
 
 def _packed(policy, task, folder, progress):
-    teacher = fine_tune(task)
-    path = policy.packed(teacher, task, progress=progress)
-    return Made(policy.apply(teacher, task), path.stat().st_size)
+    path = policy.packed(fine_tune(task), task, progress=progress)
+    return Made(pack.load(path), path.stat().st_size)
 
 
 def _policy(name, *steps):
@@ -123,7 +122,7 @@ CONTESTANTS = (
     _policy("quantization only, 3 bits", Quantize(bits=3)),
     _policy("quantization only, 2 bits", Quantize(bits=2)),
     _policy("structure only, 3 layers", KeepLayers(3), TAUGHT),
-    _policy("pipeline, 3 layers, 12,000 rows, 2 bits", *_small(3, 12_000, 2.0)),
+    _policy("pipeline, 3 layers, 12,000 rows, 2 bits", *PACKED.steps),
     _policy("pipeline, 2 layers, 5,000 rows, 1.7 bits", *_small(2, 5_000, 1.7)),
     _policy("pipeline, 2 layers, half of the FFN, 3,000 rows, 1.5 bits", *_small(2, 3_000, 1.5, PruneFFN(768))),
     Contestant("torch quantize_dynamic", partial(_torch, runtime.torch_dynamic)),

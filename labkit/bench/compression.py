@@ -158,13 +158,11 @@ def _call(predictor, texts, size):
 
 
 def _row(one, rows, times, tasks, teacher):
-    result = _pooled(rows, tasks)
-    f1, lost, (alone, together_) = result.f1(), result.loss_against(teacher), times
+    alone, crowd = times
     size = float(np.mean([row["bytes"] for row in rows]))
     return {
         "name": one.name, "policy": None if one.policy is None else json.loads(one.policy.to_json()),
-        "bytes": round(size), "ratio": None, "f1": f1.value, "f1_low": f1.low, "f1_high": f1.high,
-        "f1_loss": 100 * lost.value, "f1_loss_low": 100 * lost.low, "f1_loss_high": 100 * lost.high,
-        "latency_b1_p50_ms": alone.p50, "latency_b1_p95_ms": alone.p95, "latency_b32_p50_ms": together_.p50,
+        "bytes": round(size), "ratio": None, **_pooled(rows, tasks).scores(teacher),
+        "latency_b1_p50_ms": alone.p50, "latency_b1_p95_ms": alone.p95, "latency_b32_p50_ms": crowd.p50,
         "batch_flips": sum(row["flips"] for row in rows), "seconds": round(sum(row["seconds"] for row in rows), 1),
     }  # fmt: skip

@@ -57,9 +57,6 @@ def _experiment(policy):
 
 
 def _row(name, result, teacher, *, seconds):
-    f1, lost = result.f1(), result.loss_against(teacher)
-    row = {"name": name, "f1": f1.value, "f1_low": f1.low, "f1_high": f1.high}
-    if result is not teacher:
-        row |= {"f1_loss": 100 * lost.value, "f1_loss_low": 100 * lost.low, "f1_loss_high": 100 * lost.high}
+    row = {"name": name} | result.scores(None if result is teacher else teacher)
     policy = POLICIES.get(name)
     return row | {"policy": None if policy is None else policy.to_json(), "seconds": round(seconds, 1)}

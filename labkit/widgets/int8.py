@@ -8,9 +8,9 @@ import numpy as np
 from labkit.errors import SettingError
 from labkit.plots.int8 import bits_and_damage
 from labkit.runtime.mixed import BITS, divergence, plain_bytes, spend, weights_of, with_bits
-from labkit.statistics import macro_f1
 from labkit.widgets.controls import choice, slider
 from labkit.widgets.panel import Panel, View
+from labkit.widgets.scoring import f1_unless_stopped
 
 __all__ = ["FREE", "Prices", "panel", "view"]
 
@@ -99,13 +99,9 @@ def measure_point(classifier, task, texts, params, progress, should_stop, *, pri
     rounded, before = with_bits(classifier, bits), classifier.logits(texts)
     if should_stop():
         return None
-    nats, test, labels = divergence(before, rounded.logits(texts)), task.texts("test"), []
-    for start in range(0, len(test), 32):
-        if should_stop():
-            return None
-        labels.append(rounded.predict(test[start : start + 32]))
-        progress(0.2 + 0.8 * start / len(test), f"predicting text {start} of {len(test)}")
-    return prices.size(bits), nats, macro_f1(task.truth("test"), np.concatenate(labels))
+    nats = divergence(before, rounded.logits(texts))
+    f1 = f1_unless_stopped(rounded, task, progress, should_stop, begin=0.2)
+    return None if f1 is None else (prices.size(bits), nats, f1)
 
 
 def panel(classifier, task, texts, damage):

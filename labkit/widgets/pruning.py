@@ -10,11 +10,11 @@ from labkit.coding import sparse_bits
 from labkit.errors import SettingError
 from labkit.plots.pruning import weights_and_cut
 from labkit.policy import Policy
-from labkit.statistics import macro_f1
 from labkit.steps import PruneMagnitude
 from labkit.steps.base import encoder_weights
 from labkit.widgets.controls import choice, slider
 from labkit.widgets.panel import Panel, View
+from labkit.widgets.scoring import f1_unless_stopped
 
 __all__ = ["Weights", "panel", "view", "weights_of"]
 
@@ -120,13 +120,8 @@ def measure_point(teacher, task, params, progress, should_stop, *, weights):
         sparsity = min(weights[params["layer"]].sparsity(params["threshold"]), 1.0)
     progress(0.1, f"pruning {sparsity:.0%} and packing")
     pruned = Policy([PruneMagnitude(sparsity=round(sparsity, 4))]).apply(teacher, task)
-    texts, logits = task.texts("test"), []
-    for start in range(0, len(texts), 32):
-        if should_stop():
-            return None
-        logits.append(pruned.logits(texts[start : start + 32]))
-        progress(0.3 + 0.7 * start / len(texts), f"predicting text {start} of {len(texts)}")
-    return sparsity, macro_f1(task.truth("test"), np.concatenate(logits).argmax(axis=1))
+    f1 = f1_unless_stopped(pruned, task, progress, should_stop, begin=0.3)
+    return None if f1 is None else (sparsity, f1)
 
 
 def panel(teacher, task, swept, *, sparsity=0.5):

@@ -11,11 +11,11 @@ from labkit.errors import SettingError
 from labkit.plots.quantization import weights_and_levels
 from labkit.quantization import Scheme, fit, round_into
 from labkit.quantization.blocks import blocks_of
-from labkit.statistics import macro_f1
 from labkit.steps.base import encoder_weights
 from labkit.widgets.controls import choice, slider
 from labkit.widgets.panel import Panel, View
 from labkit.widgets.pruning import KINDS
+from labkit.widgets.scoring import f1_unless_stopped
 
 __all__ = ["Matrix", "matrices_of", "panel", "rounded_model", "view"]
 
@@ -145,13 +145,8 @@ def measure_point(teacher, task, params, progress, should_stop):
     """Round the real model with the setting and score it on the test rows; gives (error, F1)."""
     progress(0.05, f"rounding every matrix to {params['bits']} bits")
     student, error = rounded_model(teacher, bits=params["bits"], group=params["group"], reach=params["reach"])
-    texts, logits = task.texts("test"), []
-    for start in range(0, len(texts), 32):
-        if should_stop():
-            return None
-        logits.append(student.logits(texts[start : start + 32]))
-        progress(0.2 + 0.8 * start / len(texts), f"predicting text {start} of {len(texts)}")
-    return error, macro_f1(task.truth("test"), np.concatenate(logits).argmax(axis=1))
+    f1 = f1_unless_stopped(student, task, progress, should_stop, begin=0.2)
+    return None if f1 is None else (error, f1)
 
 
 def panel(teacher, task, swept, *, bits=4):

@@ -10,10 +10,10 @@ from labkit.coding import entropy
 from labkit.errors import SettingError
 from labkit.plots.storage import layers_and_file
 from labkit.policy import Policy
-from labkit.statistics import macro_f1
 from labkit.steps import PruneMagnitude, Quantize
 from labkit.widgets.controls import slider
 from labkit.widgets.panel import Panel, View
+from labkit.widgets.scoring import f1_unless_stopped
 
 __all__ = ["Part", "Sizes", "panel", "sizes_of", "steps_of", "view"]
 
@@ -155,15 +155,8 @@ def measure_point(teacher, task, params, progress, should_stop):
     path = policy.packed(teacher, task)
     if should_stop():
         return None
-    classifier = pack.load(path)
-    texts, logits = task.texts("test"), []
-    for start in range(0, len(texts), 32):
-        if should_stop():
-            return None
-        progress(0.3 + 0.7 * start / len(texts), f"predicting text {start} of {len(texts)}")
-        logits.append(classifier.logits(texts[start : start + 32]))
-    f1 = macro_f1(task.truth("test"), np.concatenate(logits).argmax(axis=1))
-    return params | {"megabytes": path.stat().st_size / 1e6, "f1": f1}
+    f1 = f1_unless_stopped(pack.load(path), task, progress, should_stop, begin=0.3)
+    return None if f1 is None else params | {"megabytes": path.stat().st_size / 1e6, "f1": f1}
 
 
 def panel(teacher, task, sizes, *, sparsity=0.5, bits=4):

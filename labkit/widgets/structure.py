@@ -12,10 +12,10 @@ from labkit.importance import head_scores, keep_best
 from labkit.plots.structure import BLOCKS, plan_and_points
 from labkit.policy import Policy
 from labkit.recipes import SHORT
-from labkit.statistics import macro_f1
 from labkit.steps import KeepLayers, PruneFFN, PruneHeads
 from labkit.widgets.controls import choice, slider
 from labkit.widgets.panel import Panel, View
+from labkit.widgets.scoring import f1_unless_stopped
 
 __all__ = ["Measured", "Shapes", "panel", "policy_of", "view"]
 
@@ -107,14 +107,8 @@ def measure_point(teacher, task, params, progress, should_stop, *, shapes, train
     student = policy.apply(
         teacher, task, callbacks=[Stop(should_stop)], progress=lambda done, words: progress(0.05 + 0.65 * done, words)
     )
-    texts, logits = task.texts("test"), []
-    for start in range(0, len(texts), 32):
-        if should_stop():
-            return None
-        logits.append(student.logits(texts[start : start + 32]))
-        progress(0.7 + 0.3 * start / len(texts), f"predicting text {start} of {len(texts)}")
-    f1 = macro_f1(task.truth("test"), np.concatenate(logits).argmax(axis=1))
-    return Measured(plan, params["trained"], f1)
+    f1 = f1_unless_stopped(student, task, progress, should_stop, begin=0.7)
+    return None if f1 is None else Measured(plan, params["trained"], f1)
 
 
 def panel(teacher, task, shapes, points, *, training=SHORT):

@@ -27,7 +27,8 @@ class Policy:
     >>> Policy.from_json(policy.to_json()) == policy
     True
 
-    Raises SettingError when a step needs training and none of the steps trains.
+    Raises SettingError when a step needs training and none of the steps trains, or comes before one that it has to
+    come after.
     """
 
     steps: tuple
@@ -48,6 +49,14 @@ class Policy:
                 f"a training step beside {needy[0]}, which acts during training", received="none",
                 do="Add Distill(epochs=4) to the policy.",
             )  # fmt: skip
+
+        for number, step in enumerate(self.steps):
+            late = [type(other).__name__ for other in self.steps[number + 1 :] if other.needs_training]
+            if step.needs_training and (wrong := [name for name in late if name in step.comes_after]):
+                raise SettingError(
+                    f"{wrong[0]} before {type(step).__name__}, as both act during training", received="it after it",
+                    do="Change places.",
+                )  # fmt: skip
 
     def to_json(self):
         """Write the policy as JSON text."""
@@ -92,7 +101,7 @@ class Policy:
             for step in self.steps:
                 step.finish(student)
             pack.save(student, folder / "model.pack", policy=[step.to_dict() for step in self.steps])
-            (folder / "fingerprint").write_text(pack.load(folder / "model.pack").fingerprint)
+            (folder / "fingerprint").write_text(student.fingerprint)  # a pack gives back the same, bit for bit
 
         return cache.get(key, make) / "model.pack"
 

@@ -72,6 +72,10 @@ def _workers(values):
         lines += ["", "| over a link | Mbit/s | seconds a step | predicted |", "|---|---|---|---|"]
         slowest = min(row["mbit_per_second"] for row in values["links"])
         lines += [_linked(row) for row in values["links"] if row["mbit_per_second"] == slowest]
+        told = [abs(row["prediction_error"]) for row in values["links"] if not row["fitted"]]
+        lines += ["", f"The predictions come from a model of six numbers, fitted to the table above and to one "
+                  f"measurement for each model over the fastest link; the largest error of {len(told)} others "
+                  f"is {max(told):.0%}."]  # fmt: skip
     return "\n".join([*lines, "", f"Measured with `{values['command']}` on {values['machine']}."])
 
 

@@ -93,9 +93,7 @@ def fit(model, batches, *, training, loss=cross_entropy, forward=logits_of, call
     """
     optimizer = _optimizer(model, training)
     steps = training.epochs * len(batches)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=training.learning_rate, total_steps=steps + 1, pct_start=training.warmup, cycle_momentum=False
-    )
+    schedule = _one_cycle(optimizer, training, steps=steps)
     state = State(model=model, optimizer=optimizer, steps=steps, clip=training.clip)
     callbacks = list(callbacks)
     make = partial(Checkpoint, checkpoint) if isinstance(checkpoint, (str, PathLike)) else checkpoint
@@ -123,6 +121,14 @@ def fit(model, batches, *, training, loss=cross_entropy, forward=logits_of, call
 def _optimizer(model, training):
     settings = {"lr": training.learning_rate, "weight_decay": training.weight_decay, "fused": True}
     return {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[training.optimizer](model.parameters(), **settings)
+
+
+def _one_cycle(optimizer, training, *, steps):
+    # The rate rises for one step at least: torch divides by the length of the rise.
+    rise = max(training.warmup, 2 / (steps + 1))
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=training.learning_rate, total_steps=steps + 1, pct_start=rise, cycle_momentum=False
+    )
 
 
 @contextmanager

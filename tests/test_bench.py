@@ -92,6 +92,8 @@ def test_distributed_divides_the_time_of_one_thread_and_holds_the_links_against_
     assert rows["teacher: 2 workers, hook none, touched rows only", 32]["f1"] == 0.9
     assert {row["mbit_per_second"] for row in values["links"]} == {1000, 100}
     slow = next(row for row in values["links"] if row["mbit_per_second"] == 100)
+    fitted = [(row["name"], row["mbit_per_second"]) for row in values["links"] if row["fitted"]]
+    assert fitted == [(f"{model}: 2 workers, hook none", 1000) for model in distributed.MODELS]
     assert slow["prediction_error"] == pytest.approx(slow["predicted_seconds"] / slow["seconds_per_step"] - 1)
     text = (folder / "README.md").read_text()
     assert "| teacher: 1 process, 1 thread | 32 | 0.256 | 0.0 | 100% | 0.900 |" in text

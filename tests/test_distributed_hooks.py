@@ -52,6 +52,13 @@ def test_numbers_are_rounded_twice_and_added_in_32_bits(found, way, dtype):
             np.testing.assert_array_equal(worker["averaged"][-1][name], expected)
 
 
+def test_rows_are_swapped_in_pieces_by_any_number_of_workers():
+    for rank, came in enumerate(launch(together.swaps, 3)):
+        for worker, row in enumerate(came):
+            expected = torch.arange(12.0) + 100 * worker + 1000 * rank if worker != rank else torch.full((12,), -1.0)
+            assert torch.equal(row.float(), expected), (rank, worker)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_all_workers_have_the_same(found, way):
     first, second = found[way]

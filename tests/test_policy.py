@@ -106,6 +106,7 @@ def test_the_constraints_hold_after_training_and_rounding(setup, schedule):
     steps = [KeepLayers(2), PruneMagnitude(sparsity=0.75, schedule=schedule), TRAIN, Quantize(bits=5, group=16)]
     path = Policy(steps).packed(teacher, task, cache=cache)
     found = pack.load(path)
+    assert found.fingerprint == Policy(steps).apply(teacher, task, cache=cache).fingerprint
     weights = encoder_weights(found.model)
     assert len(weights) == 12
     for weight in weights.values():
@@ -176,6 +177,10 @@ def test_a_rounded_teacher_can_be_pruned(setup):
     ("steps", "words"),
     [
         ([TRAIN, TRAIN], "one training step at most. Received 2. Keep one Distill"),
+        (
+            [Quantize(bits=2, aware=True), PruneMagnitude(schedule="gradual"), TRAIN],
+            "PruneMagnitude before Quantize, as both act during training. Received it after it. Change places",
+        ),
         ([PruneMagnitude(schedule="gradual")], r"beside PruneMagnitude.*Received none. Add Distill\(epochs=4\)"),
         (["KeepLayers"], r"steps such as KeepLayers\(3\). Received 'KeepLayers'"),
         (KeepLayers(3), r"a list of steps. Received KeepLayers\(layers=3\). Write Policy\(\[KeepLayers\(3\)\]\)"),

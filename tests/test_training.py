@@ -28,7 +28,7 @@ def test_the_weights_are_those_of_a_plain_loop(batches):
 
     optimizer = torch.optim.AdamW(plain.parameters(), lr=3e-3, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=3e-3, total_steps=small.STEPS + 1, pct_start=0.1, cycle_momentum=False
+        optimizer, max_lr=3e-3, total_steps=small.STEPS + 1, pct_start=2 / (small.STEPS + 1), cycle_momentum=False
     )
     losses = []
     plain.train()
@@ -48,6 +48,25 @@ def test_the_weights_are_those_of_a_plain_loop(batches):
     for name, tensor in plain.state_dict().items():
         assert torch.allclose(tensor, ours.state_dict()[name], atol=1e-6), name
     assert max((ours.state_dict()[n] - t).abs().max() for n, t in small.classifier().model.state_dict().items()) > 1e-2
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 9, 10, 19])
+def test_the_rate_rises_and_falls_however_few_steps_there_are(epochs):
+    class Rates(Callback):
+        def on_start(self, state):
+            self.seen = [state.optimizer.param_groups[0]["lr"]]
+
+        def after_step(self, state):
+            self.seen.append(state.optimizer.param_groups[0]["lr"])
+
+    rows = Batches([[1, 2]] * 4, batch_size=4, labels=small.LABELS[:4])
+    rates, training = Rates(), Training(epochs=epochs, batch_size=4, learning_rate=1e-3)
+    fit(small.classifier().model, rows, training=training, callbacks=[rates])
+    assert len(rates.seen) == epochs + 1
+    assert max(rates.seen) == pytest.approx(1e-3)
+    top = rates.seen.index(max(rates.seen))
+    assert 1 <= top <= max(1, 0.1 * (epochs + 1))
+    assert rates.seen[:top] == sorted(rates.seen[:top]) and rates.seen[top:] == sorted(rates.seen[top:], reverse=True)
 
 
 def test_it_learns_and_ends_in_eval_mode(batches):

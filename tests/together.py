@@ -215,3 +215,15 @@ def logits_of(place, counts):
 def pipelines(jobs, settings):
     """Be one stage for several jobs, one after the other."""
     return [train_pipeline(job, **stages) for job, stages in zip(jobs, settings, strict=True)]
+
+
+def swaps(*, piece=5):
+    """Be one worker of several that swap rows in pieces: what it holds afterwards, before filled with -1."""
+    from labkit.distributed import hooks
+
+    hooks.PIECE = piece
+    rank, workers = rank_and_size()
+    mine = (torch.arange(12.0).repeat(workers, 1) + 100 * rank + 1000 * torch.arange(workers)[:, None]).half()
+    came = torch.full_like(mine, -1.0)
+    hooks._swap(mine, came, dist.group.WORLD)
+    return came

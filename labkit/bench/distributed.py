@@ -206,25 +206,34 @@ def _row(way, times, f1):
 
 
 def _links(linked, times, scores, *, say):
-    """The same ways over slow links, and what the scaling model, which has not seen them, says of each."""
+    """The same ways over slow links, and what the scaling model says of each; it has seen one of them a model."""
     rows = []
-    model_of = {model: _scaling(model, times) for model in MODELS}
+    seen = {model: _seen(model, linked) for model in MODELS}
+    model_of = {model: _scaling(model, times, seen[model]) for model in MODELS}
     for mbits, taken in linked.items():
         for way, (seconds, size) in taken.items():
             told = model_of[way.model].of(_point(way, seconds, size, bandwidth=mbit(mbits)))
             rows.append({
                 "name": way.name, "mbit_per_second": mbits, "hook": way.variant.hook, "global_batch": way.variant.batch,
                 "seconds_per_step": seconds, "bytes_per_step": size, "predicted_seconds": told,
-                "prediction_error": told / seconds - 1, "f1": scores.get(way),
+                "prediction_error": told / seconds - 1, "fitted": (way, mbits) in seen[way.model],
+                "f1": scores.get(way),
             })  # fmt: skip
             say(f"{way.name} at {mbits} Mbit/s: {seconds:.2f} s, predicted {told:.2f}")
     return rows
 
 
-def _scaling(model, times):
-    return fit_scaling([_point(way, *taken) for way, taken in times.items()
-                        if way.model == model and way.variant.threads == 1
-                        and way.variant.through == "network"])  # fmt: skip
+def _seen(model, linked):
+    """The one measurement over a link that a model is fitted to: plain DDP over the fastest, for the overlap."""
+    plain = Variant("together", batch=32)
+    return {(way, mbits): taken[way] for mbits, taken in linked.items() if mbits == max(linked)
+            for way in taken if way.model == model and way.variant == plain}  # fmt: skip
+
+
+def _scaling(model, times, seen):
+    here = [_point(way, *taken) for way, taken in times.items()
+            if way.model == model and way.variant.threads == 1 and way.variant.through == "network"]  # fmt: skip
+    return fit_scaling(here + [_point(way, *taken, bandwidth=mbit(mbits)) for (way, mbits), taken in seen.items()])
 
 
 def _point(way, seconds, size, **where):

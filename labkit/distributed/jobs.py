@@ -89,9 +89,15 @@ def job_for(task, *, distill=None, teacher_logits=None, **settings):
 
     With `distill`, a Distill, its own training settings and rows count; `teacher_logits` belong to
     `distill.rows(task, seed=seed)`.
+
+    Raises SettingError for a Distill of hidden states: workers have the teacher's scores only.
     """
     texts, truth = task.texts("train"), task.truth("train")
     if distill is not None:
+        if distill.hidden:
+            raise SettingError(
+                "a Distill of the scores alone", received=f"hidden={distill.hidden:g}", do="Write hidden=0.0."
+            )
         texts, truth = distill.rows(task, seed=settings.get("seed", 0))
         settings = {"training": distill.training} | settings
     return Job(

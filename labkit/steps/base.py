@@ -12,11 +12,13 @@ class Step:
     """A compression step; each verb does nothing until a step overrides it.
 
     A policy prepares with all steps, trains once under the constraints of all, then finishes with all.
-    `needs_training` says that a step makes no sense without the training in between. `code` names the modules that the
-    result depends on, besides the step's own.
+    `needs_training` says that a step makes no sense without the training in between. `comes_after` names the
+    steps that have to stand before this one where both act during training. `code` names the modules that the result
+    depends on, besides the step's own.
     """
 
     code = ()
+    comes_after = ()
     needs_training = False
     trains = False
 

@@ -43,6 +43,8 @@ class Quantize(Step):
     clip: str = "max"
     aware: bool = False
 
+    # Pruning after it would see rounded weights only, and what it took out could come back from the exact ones.
+    comes_after = ("PruneMagnitude",)
     # What the result depends on besides this file.
     code = tuple(f"labkit.quantization.{name}" for name in
                  ("blocks", "encoding", "fitting", "gaussian", "grid", "scheme", "straight_through"))  # fmt: skip

@@ -1,7 +1,7 @@
 """What this machine was asked, and answered once: measurements that later runs find in the cache."""
 
 from labkit.cache import code_version
-from labkit.machine import probe
+from labkit.machine import machine_label
 
 __all__ = ["asked_once"]
 
@@ -17,4 +17,4 @@ def asked_once(what, ask, *, cache, code, **facts):
     """
     if cache is None:
         return ask()
-    return cache.value({"what": what, "machine": probe().label(), "code": code_version(*code)} | facts, ask)
+    return cache.value({"what": what, "machine": machine_label(), "code": code_version(*code)} | facts, ask)

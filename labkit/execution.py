@@ -85,6 +85,8 @@ def execute(source, *, target, folder, parameters, environment=None, on_cell=Non
                 str(target),
                 parameters=parameters,
                 progress_bar=False,
+                request_save_on_cell_execute=False,  # it is written at its end, also when a cell fails
+                shutdown_kernel="immediate",
                 kernel_name="python3",
                 kernel_manager_class=Kernel,
                 # A kernel that is shut down may log that it was interrupted: nothing to tell a reader.

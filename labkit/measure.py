@@ -13,7 +13,7 @@ from safetensors.torch import save as serialize
 from labkit import pack
 from labkit.counting import macs, nonzeros, parameters
 from labkit.errors import LabError
-from labkit.machine import probe
+from labkit.machine import machine_label, versions
 from labkit.statistics import Interval, compare, f1_interval
 
 __all__ = ["Measurement", "compare_classifiers", "file_size", "measure", "size_on_disk"]
@@ -67,11 +67,10 @@ def measure(classifier, task, *, seconds=None):
         size = pack.save(classifier, path)
         found = _in_fresh_process(path, task.texts("test"))
     predicted, truth = np.array(found.pop("predicted")), task.truth("test")
-    machine = probe()
     return Measurement(
         f1=f1_interval(truth, predicted), accuracy=float((truth == predicted).mean()), bytes=size,
         parameters=parameters(classifier.model), nonzeros=nonzeros(classifier.model), macs=macs(classifier.model),
-        machine=machine.label(), versions=dict(machine.versions), seconds=seconds, predicted=predicted, **found,
+        machine=machine_label(), versions=versions(), seconds=seconds, predicted=predicted, **found,
     )  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def execute(source, *, profile="full", listener=None):
     The parameters cell stays as the reader gets it; which profile the outputs come from is in the metadata.
     """
     from labkit.execution import execute as run_file
-    from labkit.machine import probe
+    from labkit.machine import machine_label
 
     path, notebook = notebook_path(source), from_source(source)
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +109,7 @@ def execute(source, *, profile="full", listener=None):
                 do=f"The cell:\n{failure.source}\n{failure.traceback}",
             )
         _copy_outputs(nbformat.read(target, as_version=4), notebook)
-    notebook.metadata["labkit"] = {"profile": profile, "machine": probe().label()}
+    notebook.metadata["labkit"] = {"profile": profile, "machine": machine_label()}
     _write(clean_outputs(notebook), path)
     return path
 

@@ -209,18 +209,17 @@ def new_folder():
 
 
 def _open(folder, plan):
-    from labkit.machine import probe
+    from labkit.machine import machine_label, versions
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "run.json").exists():
-            machine = probe()
             about = {
                 "started": datetime.now().isoformat(timespec="seconds"),
                 "lessons": [lesson.name for lesson in plan.lessons],
                 "given": plan.given,
-                "machine": machine.label(),
-                "versions": machine.versions,
+                "machine": machine_label(),
+                "versions": versions(),
                 "finished": False,
             }
             write_atomically(folder / "run.json", json.dumps(about, indent=1))

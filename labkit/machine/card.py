@@ -1,22 +1,17 @@
 """The machine card: what this computer is and how fast it was when measured, as one value to keep."""
 
-import importlib.util
 import json
 import os
-import platform
 import shutil
 from dataclasses import asdict, dataclass, fields
 from functools import cache
-from importlib.metadata import version
 
 import psutil
 
 from labkit.errors import SettingError
-from labkit.machine import speed, system
+from labkit.machine import identity, speed, system
 
 __all__ = ["Machine", "describe", "probe"]
-
-LIBRARIES = ("torch", "transformers", "numpy", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -60,9 +55,9 @@ class Machine:
 
     def label(self):
         """Name the machine in one short line, for figures and result rows."""
-        best = [name for name in self.instruction_sets if "FP16" not in name and "BF16" not in name][-1:]
-        cores = f"{self.cores} core{'s' if self.cores != 1 else ''}"
-        return ", ".join([self.cpu, cores, *best, f"{self.memory_bytes / 2**30:.0f} GB"])
+        return identity.label(
+            self.cpu, cores=self.cores, instruction_sets=self.instruction_sets, memory_bytes=self.memory_bytes
+        )
 
     def to_json(self):
         """Write the card as JSON text."""
@@ -131,7 +126,7 @@ def _probe(quick):
         gflop_s_one_thread=_figure(fp32_one),
         gflop_s_bf16=bf16 and _figure(bf16),
         gop_s_int8=int8 and _figure(int8),
-        versions=_versions(),
+        versions=identity.versions(),
     )
 
 
@@ -154,12 +149,6 @@ def _one_and_all(measure, *, tries=6):
 def _figure(number):
     """Three significant digits: more would be noise."""
     return float(f"{number:.3g}")
-
-
-def _versions():
-    """Versions of python and of those libraries that are installed."""
-    installed = (name for name in LIBRARIES if importlib.util.find_spec(name))
-    return {"python": platform.python_version(), **{name: version(name) for name in installed}}
 
 
 def describe(machine):

@@ -19,7 +19,7 @@ from labkit.steps import Distill, KeepLayers, MergeVocabulary, PruneFFN, PruneMa
 __all__ = ["CODE", "CONTESTANTS", "Contestant", "Made"]
 
 CODE = ("labkit.baselines", "labkit.runtime.deploy", "labkit.runtime.export", "labkit.runtime.graph",
-        "labkit.runtime.integers", "labkit.runtime.torch_variants", "labkit.steps.quantize")  # fmt: skip
+        "labkit.runtime.integers", "labkit.runtime.products", "labkit.runtime.torch_variants", "labkit.steps.quantize")  # fmt: skip
 """What the rows depend on besides the trained models, which have keys of their own."""
 
 CALIBRATION = 320  # training headlines that static quantization looks at
@@ -79,10 +79,10 @@ def _onnx(way, task, folder, progress):
     return Made(made, made.bytes)
 
 
-def _fused(policy, task, folder, progress):
+def _fused(policy, kind, task, folder, progress):
     """The smallest graph that computes a policy's result, in int8 with scales found on training texts."""
     student = policy.apply(fine_tune(task), task, progress=progress)
-    path = runtime.fused(student, Path(folder) / "fused.onnx", texts=task.texts("train")[:CALIBRATION])
+    path = runtime.fused(student, Path(folder) / "fused.onnx", kind=kind, texts=task.texts("train")[:CALIBRATION])
     made = runtime.session(path)
     return Made(made, made.bytes)
 
@@ -99,18 +99,22 @@ def _static_embeddings(task):
 TAUGHT = Distill(epochs=1, transfer=12_000, words=7, crop="pieces", repeat=3)
 """About 500 steps on texts as short as headlines."""
 
-LONGER = Distill(epochs=2, transfer=20_000, words=7, crop="pieces", repeat=4, hidden=1.0, learning_rate=3e-4)
-"""Three times as many, for students that lose much of what they were."""
+ON_LABELS = Distill(epochs=11, mix=0.0)
+"""As many steps, on the headlines and their labels alone."""
+
+LONGER = Distill(epochs=2, transfer=20_000, words=7, crop="pieces", repeat=4, hidden=1.0, learning_rate=3e-4, teachers=3)
+"""Three times as many, and three teachers, for students that lose much of what they were."""
 
 
 def _small(layers, rows, bits, *more):
     """Fewer layers, fewer rows, few bits: all in one training, with the rounding in the loop."""
     rounded = Quantize(bits=bits, group="row", kind="uniform", head_bits=4, vector_bits=16, aware=True)
-    return *more, KeepLayers(layers), MergeVocabulary(rows), SortVocabulary(), rounded, LONGER
+    return Policy((*more, KeepLayers(layers), MergeVocabulary(rows), SortVocabulary(), rounded, LONGER))
 
 
-PACKED = Policy(_small(3, 12_000, 2.0))
-FAST = Policy([KeepLayers(2), LONGER])
+LARGE = _small(3, 13_000, 2.0)
+MIDDLE = _small(2, 5_000, 1.7)
+SMALL = _small(2, 3_400, 1.5, PruneFFN(768))
 
 CONTESTANTS = (
     Contestant("teacher", _teacher),
@@ -121,17 +125,20 @@ CONTESTANTS = (
     _policy("quantization only, 3.7 bits, uniform steps", Quantize(bits=3.7, group="row", kind="uniform")),
     _policy("quantization only, 3 bits", Quantize(bits=3)),
     _policy("quantization only, 2 bits", Quantize(bits=2)),
-    _policy("structure only, 3 layers", KeepLayers(3), TAUGHT),
-    _policy("pipeline, 3 layers, 12,000 rows, 2 bits", *PACKED.steps),
-    _policy("pipeline, 2 layers, 5,000 rows, 1.7 bits", *_small(2, 5_000, 1.7)),
-    _policy("pipeline, 2 layers, half of the FFN, 3,000 rows, 1.5 bits", *_small(2, 3_000, 1.5, PruneFFN(768))),
+    _policy("quantization only, 3 bits, in training", Quantize(bits=3, aware=True), TAUGHT),
+    _policy("quantization only, 2 bits, in training", Quantize(bits=2, aware=True), TAUGHT),
+    _policy("structure only, 3 layers, trained on labels", KeepLayers(3), ON_LABELS),
+    _policy("distillation only, 3 layers", KeepLayers(3), TAUGHT),
+    _policy("pipeline, 3 layers, 13,000 rows, 2 bits", *LARGE.steps),
+    _policy("pipeline, 2 layers, 5,000 rows, 1.7 bits", *MIDDLE.steps),
+    _policy("pipeline, 2 layers, half of the FFN, 3,400 rows, 1.5 bits", *SMALL.steps),
     Contestant("torch quantize_dynamic", partial(_torch, runtime.torch_dynamic)),
     Contestant("torchao int8, dynamic per token", partial(_torch, runtime.torchao_dynamic)),
     Contestant("onnxruntime float32", partial(_onnx, "float")),
     Contestant("onnxruntime int8, dynamic", partial(_onnx, "dynamic")),
     Contestant("onnxruntime int8, static", partial(_onnx, "static")),
-    Contestant("deployed, 3 layers, onnxruntime int8, fused", partial(_fused, PACKED), PACKED),
-    Contestant("deployed, 2 layers, onnxruntime int8, fused", partial(_fused, FAST), FAST),
+    Contestant("deployed, 3 layers, onnxruntime int8, fused", partial(_fused, LARGE, "careful"), LARGE),
+    Contestant("deployed, 2 layers, onnxruntime int8, fused", partial(_fused, MIDDLE, "careful"), MIDDLE),
     Contestant("TF-IDF with logistic regression", partial(_words, Tfidf)),
     Contestant("static embeddings with a linear head", partial(_words, _static_embeddings)),
 )

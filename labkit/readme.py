@@ -73,9 +73,9 @@ def _workers(values):
         slowest = min(row["mbit_per_second"] for row in values["links"])
         lines += [_linked(row) for row in values["links"] if row["mbit_per_second"] == slowest]
         told = [abs(row["prediction_error"]) for row in values["links"] if not row["fitted"]]
-        lines += ["", f"The predictions come from a model of six numbers, fitted to the table above and to one "
-                  f"measurement for each model over the fastest link; the largest error of {len(told)} others "
-                  f"is {max(told):.0%}."]  # fmt: skip
+        lines += ["", f"The predictions come from a model of six numbers, fitted for each classifier to the table "
+                  f"above and to the same ways over a link ten times as fast; they are at most {max(told):.0%} "
+                  "off."]  # fmt: skip
     return "\n".join([*lines, "", f"Measured with `{values['command']}` on {values['machine']}."])
 
 

@@ -66,7 +66,8 @@ def test_the_rate_rises_and_falls_however_few_steps_there_are(epochs):
     assert max(rates.seen) == pytest.approx(1e-3)
     top = rates.seen.index(max(rates.seen))
     assert 1 <= top <= max(1, 0.1 * (epochs + 1))
-    assert rates.seen[:top] == sorted(rates.seen[:top]) and rates.seen[top:] == sorted(rates.seen[top:], reverse=True)
+    assert rates.seen[:top] == sorted(rates.seen[:top])
+    assert rates.seen[top:] == sorted(rates.seen[top:], reverse=True)
 
 
 def test_it_learns_and_ends_in_eval_mode(batches):

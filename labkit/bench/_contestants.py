@@ -19,7 +19,8 @@ from labkit.steps import Distill, KeepLayers, MergeVocabulary, PruneFFN, PruneMa
 __all__ = ["CODE", "CONTESTANTS", "Contestant", "Made"]
 
 CODE = ("labkit.baselines", "labkit.runtime.deploy", "labkit.runtime.export", "labkit.runtime.graph",
-        "labkit.runtime.integers", "labkit.runtime.products", "labkit.runtime.torch_variants", "labkit.steps.quantize")  # fmt: skip
+        "labkit.runtime.integers", "labkit.runtime.products",
+        "labkit.runtime.torch_variants", "labkit.steps.quantize")  # fmt: skip
 """What the rows depend on besides the trained models, which have keys of their own."""
 
 CALIBRATION = 320  # training headlines that static quantization looks at
@@ -102,7 +103,9 @@ TAUGHT = Distill(epochs=1, transfer=12_000, words=7, crop="pieces", repeat=3)
 ON_LABELS = Distill(epochs=11, mix=0.0)
 """As many steps, on the headlines and their labels alone."""
 
-LONGER = Distill(epochs=2, transfer=20_000, words=7, crop="pieces", repeat=4, hidden=1.0, learning_rate=3e-4, teachers=3)
+LONGER = Distill(
+    epochs=2, transfer=20_000, words=7, crop="pieces", repeat=4, hidden=1.0, learning_rate=3e-4, teachers=3
+)
 """Three times as many, and three teachers, for students that lose much of what they were."""
 
 
@@ -113,7 +116,7 @@ def _small(layers, rows, bits, *more):
 
 
 LARGE = _small(3, 13_000, 2.0)
-MIDDLE = _small(2, 5_000, 1.7)
+MIDDLE = _small(3, 5_000, 1.7, PruneFFN(768))
 SMALL = _small(2, 3_400, 1.5, PruneFFN(768))
 
 CONTESTANTS = (
@@ -130,7 +133,7 @@ CONTESTANTS = (
     _policy("structure only, 3 layers, trained on labels", KeepLayers(3), ON_LABELS),
     _policy("distillation only, 3 layers", KeepLayers(3), TAUGHT),
     _policy("pipeline, 3 layers, 13,000 rows, 2 bits", *LARGE.steps),
-    _policy("pipeline, 2 layers, 5,000 rows, 1.7 bits", *MIDDLE.steps),
+    _policy("pipeline, 3 layers, half of the FFN, 5,000 rows, 1.7 bits", *MIDDLE.steps),
     _policy("pipeline, 2 layers, half of the FFN, 3,400 rows, 1.5 bits", *SMALL.steps),
     Contestant("torch quantize_dynamic", partial(_torch, runtime.torch_dynamic)),
     Contestant("torchao int8, dynamic per token", partial(_torch, runtime.torchao_dynamic)),
@@ -138,7 +141,7 @@ CONTESTANTS = (
     Contestant("onnxruntime int8, dynamic", partial(_onnx, "dynamic")),
     Contestant("onnxruntime int8, static", partial(_onnx, "static")),
     Contestant("deployed, 3 layers, onnxruntime int8, fused", partial(_fused, LARGE, "careful"), LARGE),
-    Contestant("deployed, 2 layers, onnxruntime int8, fused", partial(_fused, MIDDLE, "careful"), MIDDLE),
+    Contestant("deployed, 3 layers, half of the FFN, onnxruntime int8, fused", partial(_fused, MIDDLE, "careful"), MIDDLE),
     Contestant("TF-IDF with logistic regression", partial(_words, Tfidf)),
     Contestant("static embeddings with a linear head", partial(_words, _static_embeddings)),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from labkit.errors import SettingError
 
-__all__ = ["ReferenceTable", "markdown_table", "reference", "reference_table", "write_reference"]
+__all__ = ["ReferenceTable", "markdown_table", "reference", "reference_rows", "reference_table", "write_reference"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "reference"
 
@@ -65,6 +65,16 @@ def _cells(row):
     if row.get("f1_loss") is not None:
         lost = f"{row['f1_loss']:+.1f} points ({row['f1_loss_low']:+.1f} to {row['f1_loss_high']:+.1f})"
     return row["name"], f"{row['f1']:.3f} ({row['f1_low']:.3f} to {row['f1_high']:.3f})", lost
+
+
+def reference_rows(name, *words):
+    """List the names of our rows that begin with one of the words; none where the set has not been measured.
+
+    >>> reference_rows("pruning", "teacher", "gradual"), reference_rows("nobody measured this", "teacher")
+    (['teacher', 'gradual 80 %'], [])
+    """
+    known = (FOLDER / f"{name}.json").is_file()
+    return [row["name"] for row in reference(name)["rows"] if row["name"].startswith(words)] if known else []
 
 
 def reference_table(name, rows):

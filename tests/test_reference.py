@@ -6,7 +6,7 @@ import pytest
 
 from labkit import reference as module
 from labkit.errors import SettingError
-from labkit.reference import reference, reference_table, write_reference
+from labkit.reference import reference, reference_rows, reference_table, write_reference
 
 VALUES = {
     "machine": "2 cores <test>", "versions": {"torch": "2"}, "command": "labkit bench pruning",
@@ -56,6 +56,14 @@ def test_what_is_not_there_is_told_with_what_is():
         reference_table("other", [])
     with pytest.raises(SettingError, match=r"rows among \['pruned', 'teacher'\]. Received \['rounded'\]"):
         reference_table("some", ["teacher", "rounded"])
+
+
+def test_rows_are_found_by_how_they_begin_and_none_before_they_are_measured():
+    assert reference_rows("some", "teacher") == []
+    write_reference("some", VALUES)
+    assert reference_rows("some", "pru", "nothing") == ["pruned"]
+    assert reference_rows("some", "teacher", "pruned") == ["teacher", "pruned"]
+    assert reference_rows("some", "runed") == []
 
 
 def test_the_results_that_we_ship_say_where_they_come_from(monkeypatch):

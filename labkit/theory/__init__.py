@@ -1,4 +1,7 @@
-"""The mathematics of lesson 02: the loss, the projection, the rounding, and the update of several workers."""
+"""The mathematics of lesson 02: the loss, the projection, the rounding, the update of several workers.
+
+That of lesson 10, the softened probabilities, is in `labkit.theory.softening`.
+"""
 
 from labkit.theory.loss import combine_means, cross_entropy, shard_means, shard_sizes
 from labkit.theory.projection import distance, largest, masks, project_sparse

@@ -284,7 +284,7 @@ def masked_step(weight, gradient, mask, learning_rate):
 # %% [markdown]
 # **Train under a teacher.** Labels say "sports". The unpruned model says more: "sports, 93 %, but there is a little
 # business in it". A student that has to match all five numbers learns more from each headline than one that is told a
-# single word. This is *distillation*; a later lesson is about nothing else. Here it is one step of the policy. A policy
+# single word. This is *distillation*; [lesson 10](10_distillation.ipynb) is about nothing else. Here it is one step of the policy. A policy
 # is a list of steps: all of them change the model, then it is trained once, then all of them finish.
 
 # %%

@@ -591,8 +591,8 @@ record("smaller", 1e6 * plain / file.stat().st_size, unit="times", sparsity=spar
 
 # %% [markdown]
 # The file is small, and its F1 shows that nothing was done to help the model: pruned in one shot, rounded, its words
-# merged, and never trained. That is what the lesson on distillation is for. *What a step costs in bytes you know now
-# before you take it.*
+# merged, and never trained. That is what [the lesson on distillation](10_distillation.ipynb) is for. *What a step costs in
+# bytes you know now before you take it.*
 #
 # ## The article says, we measured
 

@@ -23,6 +23,7 @@ EXPECTED = [
     "07_collectives",
     "08_bert_ddp",
     "09_storage",
+    "10_distillation",
 ]
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
 EXERCISE = re.compile(r'^@exercise\("([\w.]+)"\)\ndef (\w+)\(.*\):\n    \.\.\.\s+# your code', re.MULTILINE)

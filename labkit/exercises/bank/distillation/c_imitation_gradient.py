@@ -1,0 +1,129 @@
+"""What the teacher's scores tell the student's: the gradient of the first term, by hand."""
+
+import numpy as np
+
+from labkit.exercises import Case, Exercise, Misconception, register
+
+
+def imitation_gradient(student, teacher, temperature):
+    """The derivative of T² · KL(teacher ‖ student) by each of the student's logits, for one text."""
+
+    def softmax(logits):
+        powers = np.exp((logits - np.max(logits)) / temperature)
+        return powers / powers.sum()
+
+    return temperature * (softmax(student) - softmax(teacher))  # T² of the loss, 1/T of the chain rule
+
+
+def _by_torch(student, teacher, temperature):
+    import torch
+    from torch.nn import functional
+
+    student = torch.as_tensor(np.asarray(student, dtype=float)).requires_grad_()
+    target = torch.softmax(torch.as_tensor(np.asarray(teacher, dtype=float)) / temperature, dim=0)
+    loss = (target * (target.log() - functional.log_softmax(student / temperature, dim=0))).sum()
+    (temperature**2 * loss).backward()
+    return student.grad
+
+
+def _by_the_chain_rule(student, teacher, temperature):
+    q, p = (np.exp(np.asarray(z) / temperature) for z in (student, teacher))
+    q, p = q / q.sum(), p / p.sum()
+    slope_of_q = (np.diag(q) - np.outer(q, q)) / temperature  # how each probability moves with each logit
+    return slope_of_q @ (-p / q) * temperature**2
+
+
+def _softmax(logits, temperature):
+    powers = np.exp((np.asarray(logits) - np.max(logits)) / temperature)
+    return powers / powers.sum()
+
+
+def _times(student, teacher, temperature, factor):
+    return factor * (_softmax(student, temperature) - _softmax(teacher, temperature))
+
+
+def _of_cold_probabilities(student, teacher, temperature):
+    return temperature * (_softmax(student, 1.0) - _softmax(teacher, 1.0))
+
+
+def _the_limit(student, teacher, temperature):
+    gap = np.asarray(student) - np.asarray(teacher)
+    return (gap - gap.mean()) / len(gap)
+
+
+def _student_cold(student, teacher, temperature):
+    return temperature * (_softmax(student, 1.0) - _softmax(teacher, temperature))
+
+
+def _cases(rng):
+    return tuple(
+        Case(args=(3 * rng.normal(size=n), 3 * rng.normal(size=n), float(rng.uniform(1.5, 6)))) for n in (2, 3, 5, 8)
+    )
+
+
+register(
+    Exercise(
+        id="distillation.imitation_gradient",
+        lesson="10_distillation",
+        title="What the teacher tells each score",
+        difficulty=3,
+        minutes=10,
+        question="Give the derivative of T² · KL(teacher ‖ student) by each of the student's logits, for one text.",
+        reference=imitation_gradient,
+        public=(
+            Case(args=(np.array([0.0, 0.0]), np.array([2.0, 0.0]), 2.0), note="student 50 : 50, teacher 73 : 27"),
+            Case(args=(np.array([1.0, 0.0, 0.0]), np.array([3.0, 2.0, 0.0]), 4.0), note="three classes, temperature 4"),
+            Case(args=(np.array([1.0, -1.0]), np.array([1.0, -1.0]), 3.0), note="the student is its teacher"),
+        ),
+        hidden=_cases,
+        misconceptions=(
+            Misconception(
+                name="that of the divergence alone",
+                answer=lambda student, teacher, temperature: _times(student, teacher, temperature, 1 / temperature),
+                hint="That is the gradient of KL. The loss has T² in front of it.",
+            ),
+            Misconception(
+                name="forgets the chain rule",
+                answer=lambda student, teacher, temperature: _times(student, teacher, temperature, temperature**2),
+                hint="The softmax sees z/T and not z. What does the chain rule make of that?",
+            ),
+            Misconception(
+                name="no factor at all",
+                answer=lambda student, teacher, temperature: _times(student, teacher, temperature, 1.0),
+                hint="Right at temperature 1. Otherwise two factors come in, T² from the loss and another from z/T; "
+                "you have let them cancel.",
+            ),
+            Misconception(
+                name="the sign",
+                answer=lambda student, teacher, temperature: _times(student, teacher, temperature, -temperature),
+                hint="The sign is turned round. Where the student gives a class too much, its logit should fall in a "
+                "step *against* the gradient.",
+            ),
+            Misconception(
+                name="probabilities at temperature 1",
+                answer=_of_cold_probabilities,
+                hint="You compare probabilities at temperature 1. The loss compares those at T.",
+            ),
+            Misconception(
+                name="only the teacher is softened",
+                answer=_student_cold,
+                hint="The student's probabilities in the loss are softened too. A student that is its teacher should "
+                "get a gradient of zero: try it.",
+            ),
+            Misconception(
+                name="the limit of high temperature",
+                answer=_the_limit,
+                hint="You give the differences of centred logits over their number. That is what the gradient comes to "
+                "at a very high temperature, not what it is at this one.",
+            ),
+        ),
+        alternatives=(_by_torch, _by_the_chain_rule),
+        hints=(
+            "For cross-entropy with a label, the derivative by the logits is: own probabilities minus target. What is "
+            "the target here?",
+            "Only the cross-entropy depends on the student. At temperature T: softened student minus softened teacher, "
+            "times what the chain rule gives for z/T.",
+            "The chain rule gives 1/T, the loss has T². What is left of the two?",
+        ),
+    )
+)

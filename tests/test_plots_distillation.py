@@ -85,6 +85,7 @@ def test_the_widgets_picture_has_both_answers_the_label_and_both_pushes():
     assert lines(said)["the label"].get_ydata().tolist() == [1]
     assert widths(told) == [pytest.approx([0.7, 0.0, -0.7]), pytest.approx([-0.1, 0.2, -0.1])]
     assert lines(told)["together"].get_xdata().tolist() == pytest.approx([0.6, 0.2, -0.8])
+    assert lines(told)["together"].get_ydata().tolist() == [2, 1, 0], "the first topic is at the top"
     assert widths(loss) == [pytest.approx([0.4, 0.05])]
 
 

@@ -23,10 +23,12 @@ class Latency:
     high: float = 1.0
 
 
-def race(variants, *, rounds=40, warmup=5, seed=0):
+def race(variants, *, rounds=40, warmup=5, settle=0, seed=0):
     """Time functions without arguments, in turn and in random order, and return a Latency for each name.
 
-    Whatever slows the machine down for a moment hits all variants alike, so ratios are steadier than times.
+    Whatever slows the machine down for a moment hits all variants alike, so ratios are steadier than times. `settle`
+    calls come before the timed one in each turn: among many models each would else find the processor's caches full of
+    another's weights, and other threads still waiting for work, which a model in use does not.
 
     >>> result = race({"one": lambda: sum(range(20000)), "half": lambda: sum(range(10000))}, rounds=20)
     >>> result["half"].ratio < 0.8
@@ -47,6 +49,8 @@ def race(variants, *, rounds=40, warmup=5, seed=0):
     try:
         for turn in range(rounds):
             for i in random.permutation(len(names)):
+                for _ in range(settle):
+                    variants[names[i]]()
                 start = time.perf_counter()
                 variants[names[i]]()
                 seconds[names[i]][turn] = time.perf_counter() - start

@@ -107,12 +107,15 @@ def test_nothing_on_the_front_is_beaten_and_everything_else_is():
     assert {row["name"] for row in rows if not beaten(row)} == {row["name"] for row in front}
 
 
-def test_the_picture_shows_every_row_with_its_interval():
+def test_the_picture_shows_every_row_with_its_interval_or_names_it():
     rows = [
-        {"name": name, "bytes": size, "f1": 0.8, "f1_low": 0.7, "f1_high": 0.85}
-        for name, size in (("teacher", 9e7), ("pipeline, small", 1e6), ("TF-IDF", 2e6))
-    ]
+        {"name": name, "bytes": size, "ratio": 9e7 / size, "f1": f1, "f1_low": f1 - 0.1, "f1_high": f1 + 0.05}
+        for name, size, f1 in (
+            ("teacher", 9e7, 0.9), ("pipeline, small", 1e6, 0.8), ("TF-IDF", 2e6, 0.8), ("quantization, 2 bits", 4e6, 0.3)
+        )
+    ]  # fmt: skip
     (axes,) = frontier(rows).axes
     assert axes.get_xscale() == "log"
     assert len(axes.containers) == 3
+    assert [text.get_text() for text in axes.texts] == ["90×", "2 bits: 0.30"]
     assert "MB" in axes.get_xlabel()

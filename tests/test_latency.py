@@ -59,6 +59,19 @@ def test_variants_take_turns_in_mixed_order():
     assert len(set(rounds)) > 3
 
 
+def test_what_settles_comes_before_each_timed_call_and_is_not_counted():
+    calls = []
+
+    def slow_at_first(name):
+        time.sleep(0.004 if not calls or calls[-1] != name else 0.0)
+        calls.append(name)
+
+    found = race({name: lambda name=name: slow_at_first(name) for name in "ab"}, rounds=10, warmup=0, settle=1)
+    assert len(calls) == 40
+    assert all(first == second for first, second in zip(calls[::2], calls[1::2], strict=True))
+    assert all(time.p95 < 3 for time in found.values())
+
+
 def test_real_work_is_told_apart():
     found = race({"sleep": lambda: time.sleep(0.004), "doze": lambda: time.sleep(0.001)}, rounds=10, warmup=1)
     assert found["sleep"].p50 >= 4

@@ -141,7 +141,9 @@ CONTESTANTS = (
     Contestant("onnxruntime int8, dynamic", partial(_onnx, "dynamic")),
     Contestant("onnxruntime int8, static", partial(_onnx, "static")),
     Contestant("deployed, 3 layers, onnxruntime int8, fused", partial(_fused, LARGE, "careful"), LARGE),
-    Contestant("deployed, 3 layers, half of the FFN, onnxruntime int8, fused", partial(_fused, MIDDLE, "careful"), MIDDLE),
+    Contestant(
+        "deployed, 3 layers, half of the FFN, onnxruntime int8, fused", partial(_fused, MIDDLE, "careful"), MIDDLE
+    ),
     Contestant("TF-IDF with logistic regression", partial(_words, Tfidf)),
     Contestant("static embeddings with a linear head", partial(_words, _static_embeddings)),
 )

@@ -1,6 +1,8 @@
 """F1 against bytes: where each way of making a model smaller ends up."""
 
-from labkit.plots.style import COLOURS, figure
+from matplotlib.ticker import NullLocator
+
+from labkit.plots.style import COLOURS, figure, ticks
 
 __all__ = ["frontier", "on_the_front"]
 
@@ -9,6 +11,8 @@ KINDS = {  # the first word of a row's name says what it is
     "structure": ("green", "^"),
     "distillation": ("purple", "D"), "pipeline": ("orange", "*"), "deployed": ("sky", "P"),
 }  # fmt: skip
+
+LOWEST = 0.75  # macro-F1 of the axis; a row below is named, not drawn: the others would lie on one line
 
 
 def on_the_front(rows):
@@ -27,7 +31,10 @@ def on_the_front(rows):
 
 
 def frontier(rows):
-    """Draw F1 with its interval against bytes, on a log scale, and the front of those that nothing beats."""
+    """Draw F1 with its interval against bytes, on a log scale, and the front of those that nothing beats.
+
+    A pipeline is marked with how many times smaller than the teacher it is.
+    """
     fig, ax = figure(8.0, 4.6)
     front = on_the_front(rows)
     ax.step([row["bytes"] / 1e6 for row in front], [row["f1"] for row in front], where="post", color=COLOURS["grey"],
@@ -36,12 +43,23 @@ def frontier(rows):
     for row in rows:
         kind = row["name"].split()[0].strip(",")
         colour, mark = KINDS.get(kind, ("grey", "x"))
-        label = kind if kind in KINDS else "others"
+        label, size = kind if kind in KINDS else "others", row["bytes"] / 1e6
+        if row["f1"] < LOWEST:
+            ax.annotate(f"{row['name'].split(', ')[-1]}: {row['f1']:.2f}", (size, LOWEST), xytext=(0, 22), ha="center",
+                        textcoords="offset points", color=COLOURS[colour], fontsize=8,
+                        arrowprops={"arrowstyle": "->", "color": COLOURS[colour]})  # fmt: skip
+            continue
         low, high = row["f1"] - row["f1_low"], row["f1_high"] - row["f1"]
-        ax.errorbar(row["bytes"] / 1e6, row["f1"], yerr=[[low], [high]], fmt=mark, color=COLOURS[colour], elinewidth=1,
+        ax.errorbar(size, row["f1"], yerr=[[low], [high]], fmt=mark, color=COLOURS[colour], elinewidth=1,
                     markersize=9 if mark == "*" else 6, label=None if label in seen else label)  # fmt: skip
         seen.add(label)
+        if kind == "pipeline":
+            ax.annotate(f"{row['ratio']:.0f}×", (size, row["f1_high"]), xytext=(0, 3), textcoords="offset points",
+                        ha="center", va="bottom", fontsize=9)  # fmt: skip
     ax.set_xscale("log")
+    ticks(ax.xaxis, places := (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100), [f"{place:g}" for place in places])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_ylim(bottom=LOWEST)
     ax.set_xlabel("size of everything that predicting needs (MB)")
     ax.set_ylabel("macro-F1, five folds")
     ax.set_title("What is left of 90.9 MB, and what it still knows")

@@ -11,9 +11,9 @@
 #
 # | you need | minutes (quick · full) | difficulty | in the article |
 # |---|---|---|---|
-# | lessons 02 to 04 | 1 · 5 | ●●○○ | 4.3 case 1, 8.2 |
+# | lessons 02 to 04 | 1 · 4 | ●●○○ | 4.3 case 1, 8.2 |
 #
-# The minutes are the machine's. Take an hour and a half for yourself.
+# The minutes are the machine's, when it has the teacher already. Take an hour and a half for yourself.
 
 # %% [markdown]
 # **Afterwards you can**
@@ -504,9 +504,9 @@ for name, loss in losses.items():
 # First the large thing: every training brings back most of what was lost with the layers. The labels alone do, too. That
 # answers the article's question of section 4.3: the upper layers may go, *if* the rest is trained afterwards.
 #
-# Then the small things. Is the third contestant behind? After few steps, as in the quick profile, that is no wonder: it spent
-# half of them on text that is not what it is asked about. New words pay when there is time to learn them. (The full profile
-# takes four times as many steps. It is the one that this page was made with, if you have not run it yourself.)
+# Then the small things. Is the third contestant behind? Then think of where its steps went: the more text is added, the fewer of
+# them are about headlines, and headlines are what it is asked about. New words pay only where there is time to learn them
+# beside the old ones. That is what `repeat` is for, and a longer training.
 #
 # And read the intervals. The headlines of one fold can tell differences of about two points, not less,
 # although the models are compared in pairs. An interval that holds the zero does not say that two trainings are equally

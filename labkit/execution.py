@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import threading
+import time
 from dataclasses import asdict, dataclass
 
 import papermill
@@ -13,6 +14,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from labkit.errors import RunError
@@ -62,6 +64,31 @@ class _HereManager(AsyncKernelManager):
         await super().start_kernel(env=os.environ | self.environment, **settings)
 
 
+class _Sparing(NBClientEngine):
+    """Writes the notebook every few seconds, and at its end whatever happens, where papermill does it at each cell."""
+
+    every = 5.0  # seconds
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, **settings):
+        write, last = nb_man.save, time.monotonic()
+
+        def save(**options):
+            nonlocal last
+            if time.monotonic() - last >= cls.every:
+                write(**options)
+                last = time.monotonic()
+
+        nb_man.save = save
+        try:
+            return super().execute_managed_notebook(nb_man, kernel_name, **settings)
+        finally:
+            write()
+
+
+papermill_engines.register(_Sparing.__name__, _Sparing)
+
+
 def execute(source, *, target, folder, parameters, environment=None, on_cell=None):
     """Run the file `source` in `folder`, write it with its outputs to `target`; return a Failure or None.
 
@@ -85,7 +112,7 @@ def execute(source, *, target, folder, parameters, environment=None, on_cell=Non
                 str(target),
                 parameters=parameters,
                 progress_bar=False,
-                request_save_on_cell_execute=False,  # it is written at its end, also when a cell fails
+                engine_name=_Sparing.__name__,
                 shutdown_kernel="immediate",
                 kernel_name="python3",
                 kernel_manager_class=Kernel,

@@ -45,7 +45,8 @@ def test_a_failure_names_its_cell(lessons_folder):
 @pytest.mark.slow
 def test_a_kernel_that_dies_is_a_failure(lessons_folder):
     folder = lessons_folder({"00_it": ["1", "import os\nos._exit(9)"]})
-    failure, _ = run_cells(folder)
+    failure, notebook = run_cells(folder)
+    assert notebook.cells[-2].outputs[0].data["text/plain"] == "1"  # what was computed before is kept
     assert failure.name == "DeadKernelError"
     assert failure.source.startswith("import os")
     assert "memory" in failure.message

@@ -223,7 +223,7 @@ def swaps(*, piece=5):
 
     hooks.PIECE = piece
     rank, workers = rank_and_size()
-    mine = (torch.arange(12.0).repeat(workers, 1) + 100 * rank + 1000 * torch.arange(workers)[:, None]).half()
+    mine = (torch.arange(12.0).repeat(workers, 1) + 20 * rank + 100 * torch.arange(workers)[:, None]).half()
     came = torch.full_like(mine, -1.0)
     hooks._swap(mine, came, dist.group.WORLD)
     return came

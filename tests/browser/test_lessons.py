@@ -46,6 +46,9 @@ WHOLE_VECTORS = """@exercise("collectives.busiest_bytes")
 def busiest_bytes(size, workers, way):
     return 2 * (workers - 1) * size if way == "ring" else (workers - 1) * size"""
 
+NO_SAMPLER = """@exercise("ddp.shard_rows")
+def shard_rows(rows, rank, workers, epoch, seed):
+    return np.random.default_rng([seed, epoch]).permutation(rows)"""
 
 LESSONS = [
     Lesson("demo"),
@@ -54,6 +57,7 @@ LESSONS = [
     Lesson("02_the_math", "theory.shard_mean", MEAN_OF_MEANS, "every shard counts the same", measures=False),
     Lesson("03_pruning", "pruning.magnitude_mask", KEEPS_THE_SMALL, "keeps the small ones"),
     Lesson("07_collectives", "collectives.busiest_bytes", WHOLE_VECTORS, "whole vectors around the ring"),
+    Lesson("08_bert_ddp", "ddp.shard_rows", NO_SAMPLER, "no sampler: every worker sees all rows"),
 ]
 lessons = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 

@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 
 from labkit.errors import SettingError
+from labkit.machine import machine_label, versions
 
 __all__ = ["ReferenceTable", "markdown_table", "reference", "reference_rows", "reference_table", "write_reference"]
 
@@ -24,9 +25,10 @@ def reference(name):
 
 
 def write_reference(name, values):
-    """Write a set of results, with all that is needed to make it again; returns the path."""
+    """Write a set of results, with this machine and its versions where `values` names no other; returns the path."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{name}.json"
+    values = {"machine": machine_label(), "versions": versions()} | values
     path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return path
 

@@ -18,7 +18,6 @@ from labkit.cache import code_version, default_cache
 from labkit.errors import LabError, SettingError
 from labkit.folds import Pooled, together
 from labkit.latency import race
-from labkit.machine import probe
 from labkit.plots.frontier import frontier
 from labkit.plots.style import png
 from labkit.reference import write_reference
@@ -45,7 +44,7 @@ def main(words=()):
     parser.add_argument("--skip", action="append", default=[], help="leave out rows with these words in their name")
     options = parser.parse_args(list(words))
     chosen = [one for one in _chosen(options.only) if not any(word in one.name for word in options.skip)]
-    console, machine = Console(highlight=False), probe()
+    console = Console(highlight=False)
     tasks = [load_task(fold=fold) for fold in range(options.folds)]
     found = _fold_by_fold(chosen, tasks, console)
     teacher = _pooled(found["teacher"], tasks)
@@ -58,8 +57,7 @@ def main(words=()):
     for row in rows:
         row["ratio"] = rows[0]["bytes"] / row["bytes"]
     command = shlex.join(["labkit", "bench", "compression", *words])
-    values = {"machine": machine.label(), "versions": dict(machine.versions), "command": command, "rows": rows}
-    path = write_reference("compression", values)
+    path = write_reference("compression", {"command": command, "rows": rows})
     PICTURE.write_bytes(png(frontier(rows)))
     readme.update()
     console.print(f"written to {path.name}, {PICTURE.name} and {readme.README.name}")

@@ -15,7 +15,6 @@ from labkit.distributed.parity import Run, compare_runs
 from labkit.distributed.scaling import StepTime, fit_scaling, mbit
 from labkit.distributed.scaling_demos import Variant
 from labkit.fine_tuning import fine_tune
-from labkit.machine import machine_label, versions
 from labkit.outputs import logits_once
 from labkit.reference import write_reference
 from labkit.steps import Distill
@@ -44,7 +43,6 @@ def main(words=()):
     rows = [_row(way, times, scores.get(way)) for way in WAYS]
     links = _links(linked, times, scores, say=say)
     values = {
-        "machine": machine_label(), "versions": versions(),
         "command": " ".join(["labkit bench distributed", *words]), "parity": parity, "rows": rows, "links": links,
     }  # fmt: skip
     path = write_reference("distributed", values)

@@ -9,7 +9,6 @@ from labkit import readme
 from labkit.baselines import tfidf_baseline
 from labkit.fine_tuning import fine_tune
 from labkit.folds import pool
-from labkit.machine import probe
 from labkit.outputs import predict_once
 from labkit.policy import Policy
 from labkit.recipes import LONG
@@ -33,7 +32,7 @@ def main(words=()):
     parser = argparse.ArgumentParser(prog="labkit bench pruning", description=__doc__)
     parser.add_argument("--folds", type=int, default=5, choices=range(1, 6))
     folds = tuple(range(parser.parse_args(list(words)).folds))
-    console, machine = Console(), probe()
+    console = Console()
     experiments = {
         "teacher": lambda task: predict_once(fine_tune(task), task.texts("test")), "TF-IDF": tfidf_baseline,
         **{name: _experiment(policy) for name, policy in POLICIES.items()},
@@ -46,8 +45,7 @@ def main(words=()):
         rows.append(_row(name, result, teacher, seconds=time.perf_counter() - start))
         console.print(f"{name:26} {result.f1()}  lost {result.loss_against(teacher).points()}")
     command = " ".join(["labkit bench pruning", *words])
-    values = {"machine": machine.label(), "versions": dict(machine.versions), "command": command, "rows": rows}
-    path = write_reference("pruning", values)
+    path = write_reference("pruning", {"command": command, "rows": rows})
     readme.update()
     console.print(f"written to {path.name} and {readme.README.name}")
 

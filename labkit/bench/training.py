@@ -11,7 +11,6 @@ from rich.console import Console
 from labkit import readme
 from labkit.classifier import pretrained
 from labkit.fine_tuning import train_classifier
-from labkit.machine import probe
 from labkit.reference import write_reference
 from labkit.statistics import compare
 from labkit.task import load_task
@@ -42,9 +41,7 @@ def main(words=()):
             (ours if name == "labkit" else theirs).append(predicted)
         truth.append(task.truth("test"))
     result = _summary(rows, *map(np.concatenate, (truth, theirs, ours)))
-    machine = probe()
     values = {
-        "machine": machine.label(), "versions": dict(machine.versions),
         "command": " ".join(["labkit bench training", *words]), **result, "rows": rows,
     }  # fmt: skip
     path = write_reference("training", values)

@@ -10,6 +10,7 @@ import torch
 from labkit.cache import code_version
 from labkit.errors import SettingError
 from labkit.quantization import Encoding, Scheme, dequantize, quantize
+from labkit.theory import softening
 
 __all__ = ["BITS", "divergence", "parts", "plain_bytes", "sensitivity", "spend", "weights_of", "with_bits"]
 
@@ -18,7 +19,8 @@ SCANNED = (2, 3, 4)
 BLOCKS = 6  # of the word embedding
 GROUP = 64  # weights that share a scale
 SCALE_BITS = 16
-CODE = tuple(f"labkit.quantization.{name}" for name in ("blocks", "encoding", "fitting", "grid", "scheme"))
+CODE = ("labkit.theory.softening",
+        *(f"labkit.quantization.{name}" for name in ("blocks", "encoding", "fitting", "grid", "scheme")))  # fmt: skip
 
 
 def parts(model):
@@ -92,8 +94,7 @@ def divergence(first, second):
     >>> round(divergence(np.array([[2.0, 0.0]]), np.array([[1.0, 0.0]])), 4)
     0.0671
     """
-    p, q = (torch.log_softmax(torch.as_tensor(logits).double(), dim=1) for logits in (first, second))
-    return float((p.exp() * (p - q)).sum(dim=1).mean())
+    return float(softening.divergence(second, first).mean())
 
 
 def sensitivity(classifier, texts, *, cache=None, progress=None):

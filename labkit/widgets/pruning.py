@@ -1,10 +1,9 @@
 """The widget of lesson 03: a sparsity or a threshold on the real weights of any layer, and what it would do."""
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from labkit.coding import sparse_bits
 from labkit.errors import SettingError
@@ -13,6 +12,7 @@ from labkit.policy import Policy
 from labkit.steps import PruneMagnitude
 from labkit.steps.base import encoder_weights
 from labkit.widgets.controls import choice, slider
+from labkit.widgets.curve import between
 from labkit.widgets.panel import Panel, View
 from labkit.widgets.scoring import f1_unless_stopped
 
@@ -81,7 +81,7 @@ def view(weights, swept, *, layer, sparsity, threshold=0.0, measured=()):
         sparsity = min(one.sparsity(threshold), 1.0)
     cut = threshold if threshold > 0 else one.threshold(sparsity)
     points = [(s, f1, False) for s, f1 in swept] + [(s, f1, True) for s, f1 in measured]
-    curve, now = _between(points, sparsity)
+    curve, now = between(points, sparsity, steps=721)
     fig = weights_and_cut(one.counts, one.edges, cut, points=points, curve=curve,
                           now=None if now is None else (sparsity, now))  # fmt: skip
     dense, sparse = 4 * one.total / 1e6, sparse_bits(one.total, sparsity) / 8e6
@@ -94,24 +94,6 @@ def view(weights, swept, *, layer, sparsity, threshold=0.0, measured=()):
     if now is not None:
         readout += f" With the same share of every matrix at zero, F1 is about {now:.3f} (between measured points)."
     return View(fig, readout)
-
-
-def _between(points, sparsity):
-    # A curve through measured points that never rises above or falls below its neighbours.
-    known = dict(sorted((s, f1) for s, f1, _ in points))
-    if len(known) < 2:
-        return None, None
-    shares, heights = _curve(tuple(known.items()))
-    inside = min(known) <= sparsity <= max(known)
-    return (shares, heights), float(np.interp(sparsity, shares, heights)) if inside else None
-
-
-@lru_cache(maxsize=8)
-def _curve(points):
-    # The points change when something is measured, not when a slider moves. 721 steps: the points lie on the grid.
-    known = dict(points)
-    shares = np.linspace(min(known), max(known), 721)
-    return shares, PchipInterpolator(list(known), list(known.values()))(shares)
 
 
 def measure_point(teacher, task, params, progress, should_stop, *, weights):

@@ -5,7 +5,6 @@ from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import torch
-from scipy.interpolate import PchipInterpolator
 
 from labkit.errors import SettingError
 from labkit.plots.quantization import weights_and_levels
@@ -13,6 +12,7 @@ from labkit.quantization import Scheme, fit, round_into
 from labkit.quantization.blocks import blocks_of
 from labkit.steps.base import encoder_weights
 from labkit.widgets.controls import choice, slider
+from labkit.widgets.curve import between
 from labkit.widgets.panel import Panel, View
 from labkit.widgets.pruning import KINDS
 from labkit.widgets.scoring import f1_unless_stopped
@@ -95,7 +95,7 @@ def view(matrices, swept, *, layer, bits, group, reach=1.0, measured=()):
     matrix = matrices[layer]
     error, zeros, clipped, levels = _outcome(matrix, bits, group, round(reach, 4))
     points = [(e, f1, False) for e, f1 in swept] + [(e, f1, True) for e, f1 in measured]
-    curve, now = _between(points, error)
+    curve, now = between(points, error, steps=80, log=True)
     fig = weights_and_levels(*matrix.histogram, levels, points=points, curve=curve, now=(error, now))
     shape = (matrix.rows, matrix.weight.shape[1])
     cost, total = Scheme(bits, group).bits_a_weight(shape), shape[0] * shape[1]
@@ -109,24 +109,6 @@ def view(matrices, swept, *, layer, bits, group, reach=1.0, measured=()):
     if now is not None:
         readout += f" With this error in every matrix, F1 is about {now:.3f} (between measured points)."
     return View(fig, readout)
-
-
-def _between(points, error):
-    # A curve through measured points that never rises above or falls below its neighbours.
-    known = dict(sorted((e, f1) for e, f1, _ in points))
-    if len(known) < 2:
-        return None, None
-    errors, heights = _curve(tuple(known.items()))
-    inside = min(known) <= error <= max(known)
-    return (errors, heights), float(np.interp(np.log(error), np.log(errors), heights)) if inside else None
-
-
-@lru_cache(maxsize=8)
-def _curve(points):
-    known = dict(points)
-    logs = np.log(list(known))
-    places = np.unique(np.concatenate([np.linspace(logs[0], logs[-1], 80), logs]))
-    return np.exp(places), PchipInterpolator(logs, list(known.values()))(places)
 
 
 def rounded_model(teacher, *, bits, group, reach=1.0):

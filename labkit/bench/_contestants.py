@@ -9,21 +9,29 @@ from pathlib import Path
 from safetensors.torch import save as serialize
 
 from labkit import pack, runtime
+from labkit.augment import with_bodies
 from labkit.baselines import StaticEmbeddings, Tfidf
 from labkit.classifier import pretrained
 from labkit.fine_tuning import fine_tune
 from labkit.measure import file_size
 from labkit.policy import Policy
 from labkit.steps import Distill, KeepLayers, MergeVocabulary, PruneFFN, PruneMagnitude, Quantize, SortVocabulary
+from labkit.training import Training
 
-__all__ = ["CODE", "CONTESTANTS", "Contestant", "Made"]
+__all__ = ["CODE", "CONTESTANTS", "PRACTISED", "READ", "Contestant", "Made"]
 
-CODE = ("labkit.baselines", "labkit.runtime.deploy", "labkit.runtime.export", "labkit.runtime.graph",
+CODE = ("labkit.augment", "labkit.baselines", "labkit.runtime.deploy", "labkit.runtime.export", "labkit.runtime.graph",
         "labkit.runtime.integers", "labkit.runtime.products",
         "labkit.runtime.torch_variants", "labkit.steps.quantize")  # fmt: skip
 """What the rows depend on besides the trained models, which have keys of their own."""
 
 CALIBRATION = 320  # training headlines that static quantization looks at
+
+READ = {"pieces": 12_000, "repeat": 4}
+"""What the better teacher is trained on besides headlines: pieces of the bodies, with the topic of their article."""
+
+PRACTISED = {"pieces": 24_000, "repeat": 6}
+"""What its students are trained on."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +44,27 @@ class Made:
 
 @dataclass(frozen=True)
 class Contestant:
-    """A row of the table: `make(task, folder, progress)` gives a Made; `policy` where it is one."""
+    """A row of the table: `make(task, folder, progress)` gives a Made; `policy` where it is one.
+
+    `bodies`: whether it starts from the better teacher, which has read the bodies of the training articles.
+    """
 
     name: str
     make: Callable
     policy: Policy | None = None
+    bodies: bool = False
 
 
-def _teacher(task, folder, progress):
-    teacher = fine_tune(task, progress=progress)
+def _start(task, bodies, progress=None):
+    """Give the teacher to start from, and the task to train its student on."""
+    if not bodies:
+        return fine_tune(task, progress=progress), task
+    teacher = fine_tune(with_bodies(task, **READ), training=Training(epochs=2), progress=progress)
+    return teacher, with_bodies(task, **PRACTISED)
+
+
+def _teacher(bodies, task, folder, progress):
+    teacher, _ = _start(task, bodies, progress)
     return Made(teacher, file_size(teacher.model))
 
 
@@ -54,14 +74,14 @@ def _gzipped(task, folder, progress):
     return Made(teacher, len(gzip.compress(serialize(weights), compresslevel=9)))
 
 
-def _packed(policy, task, folder, progress):
-    path = policy.packed(fine_tune(task), task, progress=progress)
+def _packed(policy, bodies, task, folder, progress):
+    path = policy.packed(*_start(task, bodies), progress=progress)
     return Made(pack.load(path), path.stat().st_size)
 
 
-def _policy(name, *steps):
+def _policy(name, *steps, bodies=False):
     policy = Policy(steps)
-    return Contestant(name, partial(_packed, policy), policy)
+    return Contestant(name, partial(_packed, policy, bodies), policy, bodies)
 
 
 def _torch(variant, task, folder, progress):
@@ -82,7 +102,7 @@ def _onnx(way, task, folder, progress):
 
 def _fused(policy, kind, task, folder, progress):
     """The smallest graph that computes a policy's result, in int8 with scales found on training texts."""
-    student = policy.apply(fine_tune(task), task, progress=progress)
+    student = policy.apply(*_start(task, bodies=True), progress=progress)
     path = runtime.fused(student, Path(folder) / "fused.onnx", kind=kind, texts=task.texts("train")[:CALIBRATION])
     made = runtime.session(path)
     return Made(made, made.bytes)
@@ -120,8 +140,9 @@ MIDDLE = _small(3, 5_000, 1.7, PruneFFN(768))
 SMALL = _small(2, 3_400, 1.5, PruneFFN(768))
 
 CONTESTANTS = (
-    Contestant("teacher", _teacher),
+    Contestant("teacher", partial(_teacher, False)),
     Contestant("teacher, gzip -9", _gzipped),
+    Contestant("teacher, headlines and bodies", partial(_teacher, True), bodies=True),
     _policy("pruning only, 60 %", PruneMagnitude(0.6, schedule="gradual", embeddings=True), TAUGHT),
     _policy("quantization only, 8 bits", Quantize(bits=8)),
     _policy("quantization only, 4 bits", Quantize(bits=4)),

@@ -7,7 +7,7 @@ import pytest
 import small
 
 from labkit import readme, reference
-from labkit.bench import compression
+from labkit.bench import _contestants, compression
 from labkit.bench._contestants import CONTESTANTS, Contestant, Made
 from labkit.errors import ModelFileError, SettingError
 from labkit.plots.frontier import frontier, on_the_front
@@ -119,3 +119,14 @@ def test_the_picture_shows_every_row_with_its_interval_or_names_it():
     assert len(axes.containers) == 3
     assert [text.get_text() for text in axes.texts] == ["90×", "2 bits: 0.30"]
     assert "MB" in axes.get_xlabel()
+
+
+@pytest.mark.parametrize("bodies", [False, True])
+def test_the_better_teacher_reads_pieces_of_bodies_and_nothing_that_is_held_out(bodies, monkeypatch):
+    asked = []
+    monkeypatch.setattr(_contestants, "fine_tune", lambda task, **_: asked.append(task))
+    task = load_task(limit=200)
+    _contestants._start(task, bodies)
+    (read,) = asked
+    assert (set(read.texts("train")) > set(task.texts("train"))) == bodies
+    assert not {*read.texts("train")} & {*task.texts("test"), *task.texts("validation")}

@@ -517,7 +517,7 @@ for name, loss in losses.items():
 from labkit.reference import reference_rows, reference_table
 
 ours = reference_rows("compression", "teacher", "structure", "distillation", "pipeline")
-reference_table("compression", ours) if ours else print("Not measured yet: `labkit bench compression` takes about an hour.")
+reference_table("compression", ours) if ours else print("Not measured yet: `labkit bench compression` takes about an hour and a half.")
 
 # %% [markdown]
 # ## Three more levers
@@ -534,8 +534,9 @@ reference_table("compression", ours) if ours else print("Not measured yet: `labk
 # topic a single sentence is about. But somebody said it of the *article*. Give each piece the topic of its article: now
 # and then that is wrong ("he said on Monday" is about nothing), most of the time it is right, and there are many thousands of
 # them. That is called *weak labels*. `with_bodies(task)` makes the rows: 12,000 pieces, and each headline four times. A
-# teacher trained on them can teach, and its student can start from its weights. The table above has it as "teacher,
-# headlines and bodies". Losses there are still counted against the plain teacher, so a negative loss is a gain.
+# teacher trained on them can teach, and its student can start from its weights. In the table above it is "teacher,
+# headlines and bodies", and the pipelines start from it. All losses there are counted against the plain teacher: a negative
+# loss is a gain.
 
 # %%
 from labkit.augment import with_bodies

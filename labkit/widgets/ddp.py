@@ -84,34 +84,35 @@ def view(basis, *, workers, rate, millions, batch, hook, measured=()):
         {name: part / total for name, part in seconds.items()}, seconds, curve, plain=plain,
         now=(used, alone / total), measured=[(point.workers, point.speedup) for point in measured],
     )  # fmt: skip
-    return View(fig, _words(used, workers, rate, millions, batch, seconds, alone, size, hook, measured))
-
-
-def _words(used, workers, rate, millions, batch, seconds, alone, size, hook, measured):
-    total = sum(seconds.values())
-    lines = [
+    words = [
         f"{used} worker{'s' if used > 1 else ''}, {_rate(rate)}, {_count(millions)} million parameters, "
         f"{batch:,} rows a step: {_time(total)} a step, {_time(alone)} on one worker."
     ]
     if used > 1:
-        most = max(seconds, key=seconds.get)
-        lines.append(
-            f"That is {alone / total:.3g} times as fast, an efficiency of {_percent(alone / total / used)}. Each "
-            f"worker hands {_count(size / 1e6)} MB to the network. Most of the step is {_DOING[most]} "
-            f"({seconds[most] / total:.0%})."
-        )
+        words.append(_gain(used, alone / total, seconds, size))
     if hook != "none":
-        lines.append("The grey line is without a hook.")
+        words.append("The grey line is without a hook.")
     if workers > used:
-        lines.append(f"Only {used} of the {workers} workers get a row.")
-    if measured:
-        last = measured[-1]
-        lines.append(
-            f"Measured on this machine, 2 workers, {_count(last.millions)} million parameters, {last.batch} rows, "
-            f"hook {last.hook}: {_time(last.alone)} alone, {_time(last.together)} together, "
-            f"{last.speedup:.2f} times as fast."
-        )
-    return " ".join(lines)
+        words.append(f"Only {used} of the {workers} workers get a row.")
+    words += [_found(point) for point in measured[-1:]]
+    return View(fig, " ".join(words))
+
+
+def _gain(workers, speedup, seconds, size):
+    most = max(seconds, key=seconds.get)
+    return (
+        f"That is {speedup:.3g} times as fast, an efficiency of {_percent(speedup / workers)}. Each worker hands "
+        f"{_count(size / 1e6)} MB to the network. Most of the step is {_DOING[most]} "
+        f"({seconds[most] / sum(seconds.values()):.0%})."
+    )
+
+
+def _found(point):
+    return (
+        f"Measured on this machine, 2 workers, {_count(point.millions)} million parameters, {point.batch} rows, "
+        f"hook {point.hook}: {_time(point.alone)} alone, {_time(point.together)} together, "
+        f"{point.speedup:.2f} times as fast."
+    )
 
 
 _DOING = {

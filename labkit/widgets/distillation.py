@@ -85,27 +85,34 @@ def view(answers, points=(), *, row, student, temperature, mix, measured=()):
     figure = pull(
         p, q, label, pushes=pushes, terms=(soft, hard), labels=answers.labels, temperature=temperature, points=everybody
     )  # fmt: skip
-    return View(figure, _words(answers, label, p, q, pushes.sum(axis=0), soft, hard, temperature, mix, measured))
+    words = [
+        f"At temperature {temperature:g} the teacher says {_shares(answers.labels, p)}; the student "
+        f"{_shares(answers.labels, q)}. The label is {answers.labels[label]}.",
+        _loss(answers.labels, pushes.sum(axis=0), soft, hard, mix),
+        *map(_found, measured),
+    ]
+    return View(figure, " ".join(words))
 
 
-def _words(answers, label, p, q, push, soft, hard, temperature, mix, measured):
-    def shares(probabilities):
-        return ", ".join(f"{name} {share:.0%}" for name, share in zip(answers.labels, probabilities, strict=True))
+def _shares(labels, probabilities):
+    return ", ".join(f"{name} {share:.0%}" for name, share in zip(labels, probabilities, strict=True))
 
+
+def _loss(labels, push, soft, hard, mix):
     whole = soft + hard
     share = f"{soft / whole:.0%} of it from the teacher" if whole > 0 else "nothing left to learn"
-    up, down = answers.labels[int(push.argmax())], answers.labels[int(push.argmin())]
-    words = (
-        f"At temperature {temperature:g} the teacher says {shares(p)}; the student {shares(q)}. The label is "
-        f"{answers.labels[label]}. With a mix of {mix:g} the loss is {whole:.3f} nats, {share}. The score of {up} is "
-        f"pushed up most ({push.max():+.2f}), that of {down} down most ({push.min():+.2f})."
+    up, down = labels[int(push.argmax())], labels[int(push.argmin())]
+    return (
+        f"With a mix of {mix:g} the loss is {whole:.3f} nats, {share}. The score of {up} is pushed up most "
+        f"({push.max():+.2f}), that of {down} down most ({push.min():+.2f})."
     )
-    for one in measured:
-        words += (
-            f" Measured at temperature {one.temperature:g}, mix {one.mix:g}: macro-F1 {one.f1:.3f}, with the same "
-            f"steps on labels alone {one.labels_f1:.3f}; gained {one.gain.points()}."
-        )
-    return words
+
+
+def _found(one):
+    return (
+        f"Measured at temperature {one.temperature:g}, mix {one.mix:g}: macro-F1 {one.f1:.3f}, with the same steps on "
+        f"labels alone {one.labels_f1:.3f}; gained {one.gain.points()}."
+    )
 
 
 def measure_point(teacher, task, params, progress, should_stop, *, layers, training=BRIEF):

@@ -1,9 +1,7 @@
 """More rows to train on: pieces of the training articles' bodies, each with the topic of its article."""
 
-from dataclasses import replace
-
 import numpy as np
-from datasets import Dataset, DatasetDict
+from datasets import Dataset
 
 from labkit.errors import SettingError
 from labkit.steps.distill import pieces as cut
@@ -44,7 +42,7 @@ def with_bodies(task, *, pieces=12_000, words=7, repeat=4, seed=0):
             do='Use "bbc-headlines", or train on the rows as they are.',
         )  # fmt: skip
     chosen = [found[i] for i in np.random.default_rng(seed).permutation(len(found))[:pieces]]
-    texts, rows = task.texts("train") * repeat, task.rows("train").tolist() * repeat
-    texts, rows = texts + [text for text, _ in chosen], rows + [row for _, row in chosen]
+    texts = task.texts("train") * repeat + [text for text, _ in chosen]
+    rows = task.rows("train").tolist() * repeat + [row for _, row in chosen]
     train = Dataset.from_dict({"text": texts, "label": [topic[row] for row in rows], "row": rows})
-    return replace(task, splits=DatasetDict({**task.splits, "train": train}))
+    return task.with_part("train", train)

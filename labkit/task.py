@@ -4,7 +4,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,6 +55,10 @@ class Task:
                 f"one of the parts {sorted(self.splits)}", received=repr(part), do="Choose one of these."
             )
         return self.splits[part]
+
+    def with_part(self, part, rows):
+        """Give the same task with other rows in one part: a Dataset with the columns `text`, `label` and `row`."""
+        return replace(self, splits=DatasetDict({**self.splits, part: rows}))
 
     @property
     def fingerprint(self):

@@ -1,9 +1,7 @@
 """More rows from the bodies of training articles: their labels, how many, and nothing of what is held out."""
 
-from dataclasses import replace
-
 import pytest
-from datasets import Dataset, DatasetDict
+from datasets import Dataset
 
 from labkit.augment import with_bodies
 from labkit.errors import SettingError
@@ -31,13 +29,15 @@ def test_every_piece_carries_the_label_of_the_article_that_it_stands_in(task):
 
 
 def test_headlines_come_as_often_as_asked_and_all_other_parts_stay(task):
+    before = task.fingerprint
     more = with_bodies(task, pieces=50, repeat=3)
+    assert task.fingerprint == before
     assert more.texts("train")[:-50] == task.texts("train") * 3
     assert more.truth("train")[:-50].tolist() == task.truth("train").tolist() * 3
     for part in ("validation", "test", "transfer"):
         assert more.texts(part) == task.texts(part)
         assert more.truth(part).tolist() == task.truth(part).tolist()
-    assert len(task.texts("train")) == (len(more.texts("train")) - 50) // 3  # the task that was given is not changed
+    assert len(task.texts("train")) == (len(more.texts("train")) - 50) // 3
 
 
 def test_the_same_seed_gives_the_same_pieces_and_a_larger_number_begins_with_them(task):
@@ -56,7 +56,7 @@ def test_a_number_beyond_what_there_is_gives_all_pieces(task):
 def test_a_piece_that_is_also_a_held_out_text_is_left_out(task):
     piece = cut(task.texts("transfer"), 7)[0]
     held_out = Dataset.from_dict({"text": [piece], "label": [0], "row": [10**6]})
-    more = with_bodies(replace(task, splits=DatasetDict({**task.splits, "test": held_out})), pieces=10**6, repeat=1)
+    more = with_bodies(task.with_part("test", held_out), pieces=10**6, repeat=1)
     assert piece in with_bodies(task, pieces=10**6, repeat=1).texts("train")
     assert piece not in more.texts("train")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import small
 
-from labkit import readme, reference
+from labkit import readme, recipes, reference
 from labkit.bench import _contestants, compression
 from labkit.bench._contestants import CONTESTANTS, Contestant, Made
 from labkit.errors import ModelFileError, SettingError
@@ -124,7 +124,8 @@ def test_the_picture_shows_every_row_with_its_interval_or_names_it():
 @pytest.mark.parametrize("bodies", [False, True])
 def test_the_better_teacher_reads_pieces_of_bodies_and_nothing_that_is_held_out(bodies, monkeypatch):
     asked = []
-    monkeypatch.setattr(_contestants, "fine_tune", lambda task, **_: asked.append(task))
+    for module in (_contestants, recipes):
+        monkeypatch.setattr(module, "fine_tune", lambda task, **_: asked.append(task))
     task = load_task(limit=200)
     _contestants._start(task, bodies)
     (read,) = asked

@@ -203,6 +203,16 @@ def test_too_little_to_learn_from(tmp_path, labels, options, words):
         load_task(tmp_path / "t.csv", **options)
 
 
+def test_one_part_is_exchanged_in_a_task_of_its_own(folds):
+    task, few = folds[0], folds[0].splits["train"].select(range(3))
+    before = task.fingerprint
+    changed = task.with_part("train", few)
+    assert changed.texts("train") == task.texts("train")[:3]
+    assert changed.texts("test") == task.texts("test")
+    assert (changed.name, changed.fold, changed.labels) == (task.name, task.fold, task.labels)
+    assert changed.fingerprint != before == task.fingerprint
+
+
 def test_an_unknown_part_is_told_which_there_are(folds):
     with pytest.raises(SettingError, match="'test', 'train', 'transfer', 'validation'.*Received 'dev'"):
         folds[0].texts("dev")

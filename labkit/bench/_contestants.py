@@ -9,26 +9,22 @@ from pathlib import Path
 from safetensors.torch import save as serialize
 
 from labkit import pack, runtime
-from labkit.augment import with_bodies
 from labkit.baselines import StaticEmbeddings, Tfidf
 from labkit.classifier import pretrained
 from labkit.fine_tuning import fine_tune
 from labkit.measure import file_size
 from labkit.policy import Policy
+from labkit.recipes import well_read
 from labkit.steps import Distill, KeepLayers, MergeVocabulary, PruneFFN, PruneMagnitude, Quantize, SortVocabulary
-from labkit.training import Training
 
-__all__ = ["CODE", "CONTESTANTS", "READ", "Contestant", "Made"]
+__all__ = ["CODE", "CONTESTANTS", "Contestant", "Made"]
 
-CODE = ("labkit.augment", "labkit.baselines", "labkit.runtime.deploy", "labkit.runtime.export", "labkit.runtime.graph",
-        "labkit.runtime.integers", "labkit.runtime.products",
+CODE = ("labkit.augment", "labkit.baselines", "labkit.recipes", "labkit.runtime.deploy", "labkit.runtime.export",
+        "labkit.runtime.graph", "labkit.runtime.integers", "labkit.runtime.products",
         "labkit.runtime.torch_variants", "labkit.steps.quantize")  # fmt: skip
 """What the rows depend on besides the trained models, which have keys of their own."""
 
 CALIBRATION = 320  # training headlines that static quantization looks at
-
-READ = {"pieces": 12_000, "repeat": 4}
-"""What the better teacher is trained on besides headlines: pieces of the bodies, with the topic of their article."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +50,7 @@ class Contestant:
 
 def _start(task, bodies, progress=None):
     """Give the teacher to start from, and to learn from."""
-    if not bodies:
-        return fine_tune(task, progress=progress)
-    return fine_tune(with_bodies(task, **READ), training=Training(epochs=2), progress=progress)
+    return (well_read if bodies else fine_tune)(task, progress=progress)
 
 
 def _teacher(bodies, task, folder, progress):

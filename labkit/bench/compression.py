@@ -13,7 +13,7 @@ from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
 
 from labkit import readme
 from labkit.batches import encode, pad
-from labkit.bench._contestants import CODE, CONTESTANTS, READ
+from labkit.bench._contestants import CODE, CONTESTANTS
 from labkit.cache import code_version, default_cache
 from labkit.errors import LabError, SettingError
 from labkit.folds import Pooled, together
@@ -93,7 +93,7 @@ def _measured(one, task):
     key = {
         "what": "bench compression", "row": one.name, "task": task.fingerprint,
         "policy": None if one.policy is None else one.policy.to_json(), "code": code_version(*CODE),
-        "bodies": READ if one.bodies else None,
+        "bodies": one.bodies,
     }  # fmt: skip
 
     def measure():

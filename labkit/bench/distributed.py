@@ -1,9 +1,8 @@
 """Distributed training over real workers: parity, speed on this machine and over slow links, F1 of each way."""
 
 import argparse
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
-from datasets import DatasetDict
 from rich.console import Console
 
 from labkit import readme
@@ -66,7 +65,7 @@ def _parity(task, *, say):
 
 def _first_steps(task):
     few = task.splits["train"].select(range(50 * 29 - 7))  # 50 steps, and the last batch is smaller
-    return replace(task, splits=DatasetDict({**task.splits, "train": few}))
+    return task.with_part("train", few)
 
 
 def _f1(task, way, *, say):

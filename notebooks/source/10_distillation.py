@@ -533,19 +533,18 @@ reference_table("compression", ours) if ours else print("Not measured yet: `labk
 # **A better teacher.** A student does not know better than its teacher, so one may begin with the teacher. Nobody said which
 # topic a single sentence is about. But somebody said it of the *article*. Give each piece the topic of its article: now
 # and then that is wrong ("he said on Monday" is about nothing), most of the time it is right, and there are many thousands of
-# them. That is called *weak labels*. `with_bodies(task)` makes the rows: 12,000 pieces, and each headline four times. A
+# them. That is called *weak labels*. `well_read(task)` trains on them: 12,000 pieces, and each headline four times. A
 # teacher trained on them can teach, and its student can start from its weights. In the table above it is "teacher,
 # headlines and bodies", and the pipelines start from it. All losses there are counted against the plain teacher: a negative
 # loss is a gain.
 
 # %%
-from labkit.augment import with_bodies
-from labkit.training import Training
+from labkit.recipes import well_read
 
 if profile == "full":
     committee = np.mean([logits_once(fine_tune(task, seed=each), texts) for each in (0, 1, 2)], axis=0).argmax(axis=1)
-    well_read = predict_once(fine_tune(with_bodies(task), training=Training(epochs=2)), texts)
-    for name, one in {"three teachers": committee, "one that was trained on bodies too": well_read}.items():
+    read = predict_once(well_read(task), texts)
+    for name, one in {"three teachers": committee, "one that was trained on bodies too": read}.items():
         print(f"{name}, against the teacher: {compare(truth, baseline, one).points()}")
 
 # %%

@@ -4,7 +4,7 @@ from math import log10
 
 import ipywidgets
 
-__all__ = ["choice", "log_slider", "slider", "steps", "whole_numbers"]
+__all__ = ["choice", "log_slider", "onward", "slider", "steps", "whole_numbers"]
 
 
 def _look(description, width):
@@ -97,3 +97,30 @@ def choice(description, options, *, value=None, width="44em"):
     look = _look(description, width)
     first = {} if value is None else {"value": value}
     return ipywidgets.Dropdown(options=options, description=description, **first, **look)
+
+
+def onward(control, old):
+    """Give the value that comes next if a control moves on as it did from `old` to where it is, or None at an end.
+
+    >>> onward(slider("Bits a weight", low=2, high=8, value=4), 3)
+    5
+    >>> onward(steps("Texts at a time", [1, 2, 4, 8], value=4), 8)
+    2
+    >>> onward(log_slider("Parameters in millions", low=1, high=1000, value=100, per_decade=1), 10)
+    1000.0
+    >>> onward(slider("Bits a weight", low=2, high=8, value=8), 7) is None
+    True
+    """
+    now = control.value
+    if hasattr(control, "index"):
+        values = [option[1] if isinstance(option, tuple) else option for option in control.options]
+        if old not in values:
+            return None  # the options themselves have changed
+        place = 2 * values.index(now) - values.index(old)
+        return values[place] if 0 <= place < len(values) else None
+    if not hasattr(control, "min"):
+        return None
+    logarithmic = hasattr(control, "base")
+    value = now * now / old if logarithmic else 2 * now - old
+    low, high = (control.base**control.min, control.base**control.max) if logarithmic else (control.min, control.max)
+    return value if low <= value <= high else None

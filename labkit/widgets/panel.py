@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 
@@ -11,7 +12,9 @@ from matplotlib.figure import Figure
 
 from labkit.errors import Interrupted, LabError
 from labkit.plots import style
-from labkit.widgets.painter import Painter, in_a_hurry
+from labkit.widgets.album import Album
+from labkit.widgets.controls import onward
+from labkit.widgets.painter import in_a_hurry
 
 __all__ = ["Panel", "View", "static"]
 
@@ -45,7 +48,7 @@ class Panel(ipywidgets.VBox):
     `measure(params, progress, should_stop)` runs in a background thread. It calls `progress(fraction,
     words)`, returns early when `should_stop()` is true, and returns a point or None. Points are kept in
     `measured`, and the view is then drawn with `measured=(first, second, ...)`. What goes wrong is said
-    in the panel.
+    in the panel. While the reader looks at a picture, the next one in the same direction is drawn.
 
     >>> from labkit.widgets.controls import slider
     >>> def view(width):
@@ -58,11 +61,11 @@ class Panel(ipywidgets.VBox):
 
     def __init__(self, view, controls, *, measure=None, measure_label="Measure", dpi=100):
         self.view, self.controls, self.measured, self.text = view, dict(controls), [], ""
-        self._measure, self._painter = measure, Painter(dpi=dpi)
+        self._measure, self._album = measure, Album(view, dpi=dpi)
         self._wanted = self._drawn = 0
         self._drawing, self._lock = False, threading.Lock()
         self._thread, self._stop, self._finish = None, threading.Event(), None
-        self._loop = _running_loop()
+        self._loop, self._ahead = _running_loop(), None
         fit = ipywidgets.Layout(max_width="100%", object_fit="contain", align_self="flex-start")
         self.image = ipywidgets.Image(format="png", layout=fit)
         self.readout = ipywidgets.HTML()
@@ -78,7 +81,7 @@ class Panel(ipywidgets.VBox):
         super().__init__([*self.controls.values(), self.image, self.readout, *extra])
         self.add_class("labkit-panel")
         for control in self.controls.values():
-            control.observe(lambda _: self.redraw(), names="value")
+            control.observe(self._follow, names="value")
         self.redraw()
 
     def __repr__(self):
@@ -94,10 +97,16 @@ class Panel(ipywidgets.VBox):
         """Draw the present setting; while a picture is being drawn, only the newest setting waits."""
         with self._lock:
             self._wanted += 1
+        self._draw_what_is_wanted()
+
+    def _draw_what_is_wanted(self, *, first=lambda: None):
+        with self._lock:
             if self._drawing:
                 return
             self._drawing = True
         try:
+            with in_a_hurry():
+                first()
             while self._drawn != self._wanted:
                 self._drawn = self._wanted
                 with in_a_hurry():
@@ -107,16 +116,41 @@ class Panel(ipywidgets.VBox):
 
     def _draw_once(self):
         try:
-            points = {"measured": tuple(self.measured)} if self._measure else {}
-            shown = self.view(**self.params, **points)
-            self.image.value = self._painter.paint(shown.figure)
-            self._say(shown.readout)
+            setting = self._setting()
+            self.image.value, words = self._album.page(setting)
+            self._say(words)
             time.sleep(0.001)  # lets the thread that sends messages have its turn now
             # Asked after the picture is on its way, so that the reader does not wait for the answer.
-            if self._painter.overflows(shown.figure):
-                self.image.value = self._painter.paint(self.view(**self.params, **points).figure, fresh=True)
+            if (picture := self._album.mended(setting)) is not None:
+                self.image.value = picture
         except Exception as error:
             self._say(f"This setting cannot be drawn. {_words(error)} The picture is an earlier one.")
+
+    def _setting(self, **changed):
+        points = {"measured": tuple(self.measured)} if self._measure else {}
+        return {**self.params, **changed, **points}
+
+    def _follow(self, change):
+        if self._ahead is not None:
+            self._ahead.cancel()
+        self.redraw()
+        guess = onward(change.owner, change.old)
+        loop = _running_loop()  # of the thread that hears the browser, which need not be the notebook's own
+        if guess is not None and loop is not None:
+            name = next(name for name, control in self.controls.items() if control is change.owner)
+            # A moment later: what waits to be sent or heard comes first.
+            self._ahead = loop.call_later(0.002, self._draw_ahead, name, guess)
+
+    def _draw_ahead(self, name, value):
+        """Draw the setting that comes next if the reader goes on like this."""
+
+        def draw():
+            setting = self._setting(**{name: value})
+            with suppress(Exception):  # it is said when the reader comes to this setting, if ever
+                self._album.page(setting)
+                self._album.mended(setting)
+
+        self._draw_what_is_wanted(first=draw)
 
     def _say(self, text):
         self.text = text

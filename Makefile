@@ -27,7 +27,7 @@ lab:
 
 test:
 	$(SETUP) --extra test
-	@$(BIN)/python -m pytest labkit tests $(COMPARED) --nbval-lax --nbval-current-env --nbval-cell-timeout 600
+	@$(BIN)/python -m pytest labkit tests $(COMPARED) --nbval-lax --nbval-current-env --nbval-cell-timeout 600 --durations=20
 
 run:
 	$(SETUP)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import AutoLocator
 
 from labkit.plots import style
+from labkit.widgets.lettering import StampingCanvas
 
 __all__ = ["Painter", "encode", "in_a_hurry"]
 
@@ -52,8 +52,8 @@ class Painter:
     def _canvas_for(self, fig):
         fig.set_dpi(self.dpi)
         if self._canvas is None:
-            self._canvas = FigureCanvasAgg(fig)
-        # One canvas for all pictures: it remembers how large each word is.
+            self._canvas = StampingCanvas(fig)
+        # One canvas for all pictures: it remembers how each word looks.
         self._canvas.figure = fig
         fig.set_canvas(self._canvas)
         for ax in fig.axes:

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from labkit.errors import CacheError
 
-__all__ = ["Cache", "code_version", "default_cache"]
+__all__ = ["Cache", "Cost", "code_version", "cost", "default_cache"]
 
 ENTRY = "entry.json"
 DISK_RESERVE = 300_000_000  # bytes that must be free before anything is computed for the cache
@@ -54,9 +55,15 @@ class Cache:
 
         Raises CacheError when the disk is full, the folder read-only or the waiting too long.
         """
-        place = self.path(key)
+        start, place = time.perf_counter(), self.path(key)
+        self._find_or_make(key, place, make, wait)
+        if (bill := _bill.get()) is not None:
+            bill.add(waited=time.perf_counter() - start, took=self.seconds(key))
+        return place
+
+    def _find_or_make(self, key, place, make, wait):
         if self._complete(place):
-            return place
+            return
         with _disk_errors(self.root):
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -68,7 +75,6 @@ class Cache:
                     "the other process that computes this to finish", received=f"nothing after {wait:.0f} s",
                     do=f"Stop the other process, or delete {place.name}.lock in the cache.",
                 ) from None  # fmt: skip
-        return place
 
     def value(self, key, compute):
         """Give what `compute()` returned when it was first asked for under a key: numbers, texts, lists, dictionaries.
@@ -94,6 +100,7 @@ class Cache:
             )  # fmt: skip
         part = Path(tempfile.mkdtemp(prefix=f"{place.name}.", suffix=".part", dir=place.parent))
         start = time.perf_counter()
+        outer = _bill.set(None)  # what this entry needs is in its own time
         try:
             make(part)
             entry = {"key": key, "seconds": time.perf_counter() - start, "files": _checksums(part)}
@@ -102,6 +109,7 @@ class Cache:
             os.replace(part, place)
             shutil.rmtree(self.work(key), ignore_errors=True)
         finally:
+            _bill.reset(outer)
             shutil.rmtree(part, ignore_errors=True)
 
     def _complete(self, place):
@@ -120,6 +128,47 @@ class Cache:
         size = sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
         shutil.rmtree(self.root, ignore_errors=True)
         return size
+
+
+class Cost:
+    """The seconds of a piece of work, in which a result from the cache counts as long as it took to make."""
+
+    def __init__(self):
+        self._start, self._found = time.perf_counter(), 0.0
+
+    def add(self, *, waited, took):
+        """Count an entry that came after `waited` seconds as the `took` seconds that it cost when it was made."""
+        self._found += took - waited
+
+    @property
+    def seconds(self):
+        """Seconds since the beginning, as if nothing had been in the cache."""
+        return time.perf_counter() - self._start + self._found
+
+
+_bill = ContextVar("bill", default=None)
+
+
+@contextmanager
+def cost():
+    """Add up what everything asked for inside took to make, whether now or on an earlier day.
+
+    An entry that was there is counted with its own time, without what it found in the cache itself.
+
+    >>> import tempfile
+    >>> cache = Cache(tempfile.mkdtemp())
+    >>> for _ in range(2):
+    ...     with cost() as bill:
+    ...         _ = cache.value({"what": "nap"}, lambda: time.sleep(0.2))
+    ...     print(round(bill.seconds, 1))
+    0.2
+    0.2
+    """
+    before = _bill.set(Cost())
+    try:
+        yield _bill.get()
+    finally:
+        _bill.reset(before)
 
 
 def default_cache():

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from labkit import cache as module
-from labkit.cache import Cache, code_version, default_cache
+from labkit.cache import Cache, code_version, cost, default_cache
 from labkit.errors import CacheError, PackError
 
 KEY = {"what": "test", "seed": 0}
@@ -261,3 +261,33 @@ def test_a_value_is_computed_once_and_comes_back_equal(tmp_path):
     assert values == [{"a": [1, 2.5, None], "b": "text"}] * 3
     cache.value({"what": "thing", "n": 2}, compute)
     assert len(asked) == 2
+
+
+def test_the_cost_of_found_and_of_new_results_is_the_same_and_nothing_counts_twice(cache):
+    def inner(folder):
+        time.sleep(0.1)
+
+    def outer(folder):
+        cache.get({"what": "inner"}, inner)
+        time.sleep(0.2)
+
+    def bill():
+        start = time.perf_counter()
+        with cost() as bill:
+            cache.get({"what": "outer"}, outer)
+            time.sleep(0.1)  # what no cache knows
+        return bill.seconds, time.perf_counter() - start
+
+    (new, new_clock), (found, found_clock) = bill(), bill()
+    assert new == pytest.approx(new_clock, abs=0.05)
+    assert 0.4 <= new < 0.6
+    assert found == pytest.approx(new, abs=0.05)
+    assert found_clock < 0.2
+
+
+def test_nothing_is_counted_outside_of_a_bill(cache):
+    with cost() as bill:
+        pass
+    before = bill._found
+    cache.get({"what": "other"}, lambda folder: time.sleep(0.1))
+    assert bill._found == before

@@ -4,7 +4,6 @@ import argparse
 import json
 import shlex
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
 from labkit import readme
 from labkit.batches import encode, pad
 from labkit.bench._contestants import CODE, CONTESTANTS
-from labkit.cache import code_version, default_cache
+from labkit.cache import code_version, cost, default_cache
 from labkit.errors import LabError, SettingError
 from labkit.folds import Pooled, together
 from labkit.latency import race
@@ -98,9 +97,9 @@ def _measured(one, task):
 
     def measure():
         with tempfile.TemporaryDirectory() as folder:
-            start = time.perf_counter()
-            made = one.make(task, folder, _silent)
-            seconds = time.perf_counter() - start
+            with cost() as bill:
+                made = one.make(task, folder, _silent)
+                seconds = bill.seconds
             texts = task.texts("test")
             flipped = flips(made.predictor, texts) if hasattr(made.predictor, "fingerprint") else 0
             predicted = made.predictor.predict(texts, batch_size=32).tolist()

@@ -51,6 +51,7 @@ def test_another_point_or_another_name_is_another_setting():
     album = Album(bar)
     assert album.page({"size": 3, "measured": ()}) != album.page({"size": 3, "measured": (1,)})
     assert {"other": 3, "measured": ()} not in album
+    assert {"size": "3", "measured": ()} not in album
 
 
 def test_the_oldest_picture_goes_first():
@@ -134,8 +135,11 @@ def test_a_reader_who_goes_on_at_once_does_not_wait_for_it():
     assert view.asked == [3, 4, 6, 8]
 
 
-def test_a_point_that_comes_meanwhile_is_in_the_next_picture():
-    panel = panel_of(bar, measure=lambda params, progress, should_stop: 1)
+@pytest.mark.parametrize(
+    "point", [1, (0.5, 0.9), {"megabytes": 1.5, "f1": 0.9}], ids=lambda point: type(point).__name__
+)
+def test_a_point_that_comes_meanwhile_is_in_the_next_picture(point):
+    panel = panel_of(bar, measure=lambda params, progress, should_stop: point)
     moves(panel, 4)
     panel.start()
     panel.wait()

@@ -60,4 +60,6 @@ class Album:
 
 def _key(setting):
     # A browser counts steps in its own floats: 0.30000000000000004 there may be 0.3 here.
-    return tuple((name, f"{value:.12g}" if isinstance(value, float) else value) for name, value in setting.items())
+    return tuple(
+        (name, f"{value:.12g}" if isinstance(value, float) else repr(value)) for name, value in setting.items()
+    )

@@ -128,9 +128,17 @@ def _small(layers, rows, bits, *more):
     return Policy((*more, KeepLayers(layers), MergeVocabulary(rows), SortVocabulary(), rounded, LONGER))
 
 
-LARGE = _small(3, 13_000, 2.0)
-MIDDLE = _small(3, 5_000, 1.7, PruneFFN(768))
-SMALL = _small(2, 3_400, 1.5, PruneFFN(768))
+PIPELINES = {
+    "2 layers, 17,600 rows, 2 bits": _small(2, 17_600, 2.0),
+    "3 layers, 13,000 rows, 2 bits": _small(3, 13_000, 2.0),
+    "1 layer, half of the FFN, 11,700 rows, 1.7 bits": _small(1, 11_700, 1.7, PruneFFN(768)),
+    "2 layers, quarter of the FFN, 10,200 rows, 1.7 bits": _small(2, 10_200, 1.7, PruneFFN(384)),
+    "1 layer, half of the FFN, 6,900 rows, 1.5 bits": _small(1, 6_900, 1.5, PruneFFN(768)),
+    "2 layers, half of the FFN, 3,400 rows, 1.5 bits": _small(2, 3_400, 1.5, PruneFFN(768)),
+}
+"""Three sizes, and at each two ways to spend the bytes: on more words, or on more layers."""
+
+FLAT = PIPELINES["1 layer, half of the FFN, 11,700 rows, 1.7 bits"]
 
 FAST = Policy((KeepLayers(2), LONGER))
 """For the clock alone: all rows of the vocabulary, which cost bytes and no time, and no bits but those of int8."""
@@ -149,19 +157,15 @@ CONTESTANTS = (
     _policy("quantization only, 2 bits, in training", Quantize(bits=2, aware=True), TAUGHT),
     _policy("structure only, 3 layers, trained on labels", KeepLayers(3), ON_LABELS),
     _policy("distillation only, 3 layers", KeepLayers(3), TAUGHT),
-    _policy("pipeline, 3 layers, 13,000 rows, 2 bits", *LARGE.steps, bodies=True),
-    _policy("pipeline, 3 layers, half of the FFN, 5,000 rows, 1.7 bits", *MIDDLE.steps, bodies=True),
-    _policy("pipeline, 2 layers, half of the FFN, 3,400 rows, 1.5 bits", *SMALL.steps, bodies=True),
+    *(_policy(f"pipeline, {name}", *policy.steps, bodies=True) for name, policy in PIPELINES.items()),
     Contestant("torch quantize_dynamic", partial(_torch, runtime.torch_dynamic)),
     Contestant("torchao int8, dynamic per token", partial(_torch, runtime.torchao_dynamic)),
     Contestant("onnxruntime float32", partial(_onnx, "float")),
     Contestant("onnxruntime int8, dynamic", partial(_onnx, "dynamic")),
     Contestant("onnxruntime int8, static", partial(_onnx, "static")),
-    _deployed("3 layers", LARGE),
-    _deployed("3 layers, half of the FFN", MIDDLE),
-    _deployed("3 layers, half of the FFN", MIDDLE, kind="static"),
     _deployed("2 layers", FAST),
-    _deployed("2 layers, half of the FFN", SMALL),
+    _deployed("1 layer, half of the FFN", FLAT),
+    _deployed("1 layer, half of the FFN", FLAT, kind="static"),
     Contestant("TF-IDF with logistic regression", partial(_words, Tfidf)),
     Contestant("static embeddings with a linear head", partial(_words, _static_embeddings)),
 )

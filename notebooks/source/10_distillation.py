@@ -520,6 +520,17 @@ ours = reference_rows("compression", "teacher", "structure", "distillation", "pi
 reference_table("compression", ours) if ours else print("Not measured yet: `labkit bench compression` takes about an hour and a half.")
 
 # %% [markdown]
+# **Where should a small file spend its bytes?** The pipelines stand in pairs. The two files of a pair are about as large.
+# They hold the same few bits, spent on different things: layers, the width of the FFN, or *rows*, which are words that have
+# a row of their own in the embedding table (the others share one). Before you read on: which would you buy first?
+#
+# Look at the first pair and at the last one. Both times the student with *fewer layers and more words* loses less. A
+# headline has six or seven words. There is not much between them that another layer could find out; but a word that
+# shares its row has lost its meaning. In the middle pair it is the other way round: two narrow layers lose less than one
+# wide layer with a few more words. So it is no law. It is something to measure, and on long texts it may come
+# out differently. The losses of a pair are close, and their intervals overlap: one training on each of five folds does not
+# settle such a question.
+#
 # ## Three more levers
 #
 # (They are left to the full profile.) **Hidden states.** Why only the last five numbers? Inside, the teacher makes 384 numbers of each headline before it

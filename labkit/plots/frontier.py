@@ -33,7 +33,7 @@ def on_the_front(rows):
 def frontier(rows):
     """Draw F1 with its interval against bytes, on a log scale, and the front of those that nothing beats.
 
-    A pipeline is marked with how many times smaller than the teacher it is.
+    A pipeline on the front is marked with how many times smaller than the teacher it is.
     """
     fig, ax = figure(8.0, 4.6)
     front = on_the_front(rows)
@@ -53,7 +53,7 @@ def frontier(rows):
         ax.errorbar(size, row["f1"], yerr=[[low], [high]], fmt=mark, color=COLOURS[colour], elinewidth=1,
                     markersize=9 if mark == "*" else 6, label=None if label in seen else label)  # fmt: skip
         seen.add(label)
-        if kind == "pipeline":
+        if kind == "pipeline" and row in front:
             ax.annotate(f"{row['ratio']:.0f}×", (size, row["f1_high"]), xytext=(0, 3), textcoords="offset points",
                         ha="center", va="bottom", fontsize=9)  # fmt: skip
     ax.set_xscale("log")

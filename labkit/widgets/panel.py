@@ -105,8 +105,7 @@ class Panel(ipywidgets.VBox):
                 return
             self._drawing = True
         try:
-            with in_a_hurry():
-                first()
+            first()
             while self._drawn != self._wanted:
                 self._drawn = self._wanted
                 with in_a_hurry():
@@ -146,7 +145,7 @@ class Panel(ipywidgets.VBox):
 
         def draw():
             setting = self._setting(**{name: value})
-            with suppress(Exception):  # it is said when the reader comes to this setting, if ever
+            with suppress(Exception), in_a_hurry():  # it is said when the reader comes to this setting, if ever
                 self._album.page(setting)
                 self._album.mended(setting)
 

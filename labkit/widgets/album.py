@@ -1,6 +1,6 @@
 """The pictures of a view, kept: those that were shown, and the one that probably comes next."""
 
-from collections import OrderedDict
+from cachetools import LRUCache
 
 from labkit.widgets.painter import Painter
 
@@ -24,7 +24,7 @@ class Album:
 
     def __init__(self, view, *, dpi=100):
         self._view, self._painter = view, Painter(dpi=dpi)
-        self._pages, self._unchecked = OrderedDict(), None
+        self._pages, self._unchecked = LRUCache(PAGES), None
 
     def __contains__(self, setting):
         return _key(setting) in self._pages
@@ -34,9 +34,8 @@ class Album:
         key = _key(setting)
         if key not in self._pages:
             shown = self._view(**setting)
-            self._keep(key, (self._painter.paint(shown.figure), shown.readout))
+            self._pages[key] = (self._painter.paint(shown.figure), shown.readout)
             self._unchecked = (key, shown.figure)
-        self._pages.move_to_end(key)
         return self._pages[key]
 
     def mended(self, setting):
@@ -49,13 +48,8 @@ class Album:
             return None
         shown = self._view(**setting)
         self._pages.clear()  # they have the old layout, and axes must not jump to and fro
-        self._keep(key, (self._painter.paint(shown.figure, fresh=True), shown.readout))
+        self._pages[key] = (self._painter.paint(shown.figure, fresh=True), shown.readout)
         return self._pages[key][0]
-
-    def _keep(self, key, page):
-        self._pages[key] = page
-        if len(self._pages) > PAGES:
-            self._pages.popitem(last=False)
 
 
 def _key(setting):

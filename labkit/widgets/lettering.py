@@ -1,9 +1,9 @@
 """Words that are drawn once and then stamped: half the time of a plot goes into its letters."""
 
 import math
-from collections import OrderedDict
 
 import numpy as np
+from cachetools import LRUCache
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 
 __all__ = ["StampingCanvas", "StampingRenderer"]
@@ -27,7 +27,7 @@ class StampingRenderer(RendererAgg):
 
     def __init__(self, width, height, dpi):
         super().__init__(width, height, dpi)
-        self.stamps = OrderedDict()
+        self.stamps = LRUCache(STAMPS)
 
     def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
         """Stamp a word at x, y (pixels, y downwards); the arguments are those of matplotlib's renderers."""
@@ -36,9 +36,6 @@ class StampingRenderer(RendererAgg):
         key = (s, hash(prop), angle, gc.get_rgb(), gc.get_alpha(), phase, ismath)
         if key not in self.stamps:
             self.stamps[key] = self._stamp(gc, phase, s, prop, angle, ismath, mtext)
-            if len(self.stamps) > STAMPS:
-                self.stamps.popitem(last=False)
-        self.stamps.move_to_end(key)
         pixels, right, up = self.stamps[key]
         if pixels.size:
             plain = self.new_gc()

@@ -3,10 +3,10 @@
 import gc
 import struct
 import zlib
-from collections import OrderedDict
 from contextlib import contextmanager
 
 import numpy as np
+from cachetools import LRUCache
 from matplotlib import rc_context
 from matplotlib.ticker import AutoLocator
 
@@ -33,7 +33,7 @@ class Painter:
 
     def __init__(self, *, dpi=100):
         self.dpi = dpi
-        self._places, self._still, self._canvas = {}, OrderedDict(), None
+        self._places, self._still, self._canvas = {}, LRUCache(STILLS), None
         self._unseen = False  # whether the last picture had a still part that was not known before
 
     def paint(self, fig, *, fresh=False):
@@ -91,9 +91,6 @@ class Painter:
             for other in others:
                 other.set_visible(True)
             self._still[key] = np.array(canvas.buffer_rgba())
-            if len(self._still) > STILLS:
-                self._still.popitem(last=False)
-        self._still.move_to_end(key)
         return self._still[key]
 
     def overflows(self, fig):

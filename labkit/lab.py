@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 import webbrowser
+from pathlib import Path
 
 from labkit.errors import RunError
 from labkit.lessons import ROOT
 
-__all__ = ["command", "has_browser", "start"]
+__all__ = ["command", "environment", "has_browser", "start"]
 
 FIRST = "notebooks/00_start_here.ipynb"
 SECONDS_TO_START = 180
+SETTINGS = Path(__file__).parent / "jupyter"  # without the question whether one wants to be told news
 
 
 def command(more="", *, root=ROOT):
@@ -37,6 +39,20 @@ def command(more="", *, root=ROOT):
     return words + shlex.split(more)
 
 
+def environment():
+    """The environment variables that JupyterLab starts with: ours, a secret of its own, and its settings.
+
+    >>> environment()["JUPYTER_PREFER_ENV_PATH"]
+    '1'
+    """
+    paths = [os.fspath(SETTINGS), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    return {"JUPYTER_TOKEN": secrets.token_hex(24)} | os.environ | {
+        # The kernels of this environment come before any that are registered on the machine.
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(paths),
+    }  # fmt: skip
+
+
 def has_browser():
     """True where a browser window can open."""
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -54,11 +70,8 @@ def start(*, say=print):
     Raises RunError where the server does not come up.
     """
     more = os.environ.get("LABKIT_LAB_ARGS", "")
-    environment = {"JUPYTER_TOKEN": secrets.token_hex(24)} | os.environ
-    # The kernels of this environment come before any that are registered on the machine.
-    environment["JUPYTER_PREFER_ENV_PATH"] = "1"
     # In a session of its own, so that Ctrl-C reaches us alone and no question is asked.
-    server = subprocess.Popen(command(more), env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+    server = subprocess.Popen(command(more), env=environment(), stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         address = _address(server)
         say(f"The workbook is open at\n\n    {address}\n\nCtrl-C here ends it.")

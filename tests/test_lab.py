@@ -61,7 +61,8 @@ def test_the_printed_address_opens_the_first_lesson_and_ctrl_c_ends_it(tmp_path,
         base, token = address.split("/lab/tree/notebooks/00_start_here.ipynb?token=")
         assert len(token) >= 32
         assert json.loads(read(f"{base}/api/kernelspecs?token={token}"))["default"] == "python3"
-        assert b"jupyter-config-data" in read(address)
+        settings = json.loads(re.search(r'"jupyter-config-data"[^>]*>(.*?)</script>', read(address).decode(), re.S)[1])
+        assert "@jupyterlab/apputils-extension:announcements" in settings["disabledExtensions"]
         with pytest.raises(urllib.error.HTTPError, match="403"):
             read(f"{base}/api/kernelspecs")
     finally:

@@ -16,7 +16,7 @@ import jupytext
 import nbformat
 import pytest
 
-from labkit.lab import command
+from labkit.lab import command, environment
 
 from .driver import Notebook
 
@@ -108,12 +108,8 @@ def _environment(root):
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {"argv": argv, "display_name": "Python 3", "language": "python"}
     (kernel / "kernel.json").write_text(json.dumps(spec))
-    settings = root / "config" / "labconfig"
-    settings.mkdir(parents=True)
-    off = {"@jupyterlab/apputils-extension:announcements": True}
-    (settings / "page_config.json").write_text(json.dumps({"disabledExtensions": off}))
     return {
-        **os.environ,
+        **environment(),
         "JUPYTER_CONFIG_DIR": str(root / "config"),
         "JUPYTER_DATA_DIR": str(root / "data"),
         "JUPYTER_RUNTIME_DIR": str(root / "runtime"),

@@ -42,6 +42,19 @@ def magnitude_mask(weight, sparsity):
     mask[order[:keep]] = True
     return mask.reshape(weight.shape)"""
 
+NO_OUTPUT_MATRIX = """@exercise("structure.layer_macs")
+def layer_macs(tokens, hidden, heads, head_size, width):
+    return 3 * tokens * hidden * heads * head_size + 2 * tokens * (tokens * heads * head_size + hidden * width)"""
+
+FREE_SCALES = """@exercise("quantization.stored_bits")
+def stored_bits(rows, columns, bits, group, affine):
+    return rows * columns * bits"""
+
+ONLY_THE_QUANTIZED = """@exercise("int8.file_ratio")
+def file_ratio(shapes, quantized):
+    sizes = [shapes[name] for name in quantized]
+    return sum(4 * r * c for r, c in sizes) / sum(r * c + 4 * r for r, c in sizes)"""
+
 WHOLE_VECTORS = """@exercise("collectives.busiest_bytes")
 def busiest_bytes(size, workers, way):
     return 2 * (workers - 1) * size if way == "ring" else (workers - 1) * size"""
@@ -50,14 +63,29 @@ NO_SAMPLER = """@exercise("ddp.shard_rows")
 def shard_rows(rows, rank, workers, epoch, seed):
     return np.random.default_rng([seed, epoch]).permutation(rows)"""
 
+ONE_SYMBOL = """@exercise("storage.message_bits")
+def message_bits(symbols):
+    shares = [symbols.count(symbol) / len(symbols) for symbol in set(symbols)]
+    return float(-sum(p * np.log2(p) for p in shares))"""
+
+ALWAYS_COLD = """@exercise("distillation.soften")
+def soften(logits, temperature):
+    powers = np.exp(np.asarray(logits, dtype=float) - np.max(logits, axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)"""
+
 LESSONS = [
     Lesson("demo"),
     Lesson("00_start_here", "start.macro_f1", ACCURACY, "accuracy"),
     Lesson("01_hardware_limits", "hardware.training_bytes", WEIGHTS_AND_ACTIVATIONS, "weights and activations only"),
     Lesson("02_the_math", "theory.shard_mean", MEAN_OF_MEANS, "every shard counts the same", measures=False),
     Lesson("03_pruning", "pruning.magnitude_mask", KEEPS_THE_SMALL, "keeps the small ones"),
+    Lesson("04_bert_structure", "structure.layer_macs", NO_OUTPUT_MATRIX, "forgets the output matrix"),
+    Lesson("05_quantization", "quantization.stored_bits", FREE_SCALES, "the scales cost nothing"),
+    Lesson("06_bert_int8", "int8.file_ratio", ONLY_THE_QUANTIZED, "counts the quantized matrices only"),
     Lesson("07_collectives", "collectives.busiest_bytes", WHOLE_VECTORS, "whole vectors around the ring"),
     Lesson("08_bert_ddp", "ddp.shard_rows", NO_SAMPLER, "no sampler: every worker sees all rows"),
+    Lesson("09_storage", "storage.message_bits", ONE_SYMBOL, "bits of one symbol"),
+    Lesson("10_distillation", "distillation.soften", ALWAYS_COLD, "forgets the temperature"),
 ]
 lessons = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 

@@ -129,13 +129,14 @@ def test_the_picture_shows_every_row_with_its_interval_or_names_it():
     rows = [
         {"name": name, "bytes": size, "ratio": 9e7 / size, "f1": f1, "f1_low": f1 - 0.1, "f1_high": f1 + 0.05}
         for name, size, f1 in (
-            ("teacher", 9e7, 0.9), ("pipeline, small", 1e6, 0.8), ("TF-IDF", 2e6, 0.8), ("quantization, 2 bits", 4e6, 0.3)
+            ("teacher", 9e7, 0.9), ("pipeline, small", 1e6, 0.8), ("pipeline, hardly smaller", 9.5e5, 0.79),
+            ("pipeline, half", 5e5, 0.78), ("TF-IDF", 2e6, 0.8), ("quantization, 2 bits", 4e6, 0.3),
         )
     ]  # fmt: skip
     (axes,) = frontier(rows).axes
     assert axes.get_xscale() == "log"
-    assert len(axes.containers) == 3
-    assert [text.get_text() for text in axes.texts] == ["90×", "2 bits: 0.30"]
+    assert len(axes.containers) == 5
+    assert [text.get_text() for text in axes.texts] == ["90×", "180×", "2 bits: 0.30"]
     assert "MB" in axes.get_xlabel()
 
 

@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -122,10 +122,15 @@ LONGER = Distill(epochs=1, transfer=30_000, words=7, crop="pieces", repeat=8, hi
 """Five times as many, for students that lose much of what they were; no piece comes twice."""
 
 
-def _small(layers, rows, bits, *more):
+LONGEST = replace(LONGER, transfer=75_000)
+"""Nearly all pieces of the training articles, once each."""
+
+
+def _small(layers, rows, bits, *more, row_bits="same", by=LONGER):
     """Fewer layers, fewer rows, few bits: all in one training, with the rounding in the loop."""
-    rounded = Quantize(bits=bits, group="row", kind="uniform", head_bits=4, vector_bits=16, aware=True)
-    return Policy((*more, KeepLayers(layers), MergeVocabulary(rows), SortVocabulary(), rounded, LONGER))
+    rounded = Quantize(bits=bits, group="row", kind="uniform", embedding_bits=row_bits, head_bits=4,
+                       vector_bits=16, aware=True)  # fmt: skip
+    return Policy((*more, KeepLayers(layers), MergeVocabulary(rows), SortVocabulary(), rounded, by))
 
 
 PIPELINES = {
@@ -133,6 +138,9 @@ PIPELINES = {
     "3 layers, 13,000 rows, 2 bits": _small(3, 13_000, 2.0),
     "1 layer, half of the FFN, 11,700 rows, 1.7 bits": _small(1, 11_700, 1.7, PruneFFN(768)),
     "2 layers, quarter of the FFN, 10,200 rows, 1.7 bits": _small(2, 10_200, 1.7, PruneFFN(384)),
+    "2 layers, quarter of the FFN, 14,600 rows, 1.7 and 1.2 bits, trained longer": _small(
+        2, 14_600, 1.7, PruneFFN(384), row_bits=1.2, by=LONGEST
+    ),
     "1 layer, half of the FFN, 6,900 rows, 1.5 bits": _small(1, 6_900, 1.5, PruneFFN(768)),
     "2 layers, half of the FFN, 3,400 rows, 1.5 bits": _small(2, 3_400, 1.5, PruneFFN(768)),
 }

@@ -33,15 +33,17 @@ def on_the_front(rows):
 def frontier(rows):
     """Draw F1 with its interval against bytes, on a log scale, and the front of those that nothing beats.
 
-    A pipeline on the front is marked with how many times smaller than the teacher it is.
+    Pipelines on the front are marked with how many times smaller than the teacher they are; of several within a tenth
+    of a size, the best.
     """
     fig, ax = figure(8.0, 4.6)
     front = on_the_front(rows)
+    marked = _apart([row for row in front if _kind(row) == "pipeline"])
     ax.step([row["bytes"] / 1e6 for row in front], [row["f1"] for row in front], where="post", color=COLOURS["grey"],
             linewidth=1, label="nothing is smaller and better")  # fmt: skip
     seen = set()
     for row in rows:
-        kind = row["name"].split()[0].strip(",")
+        kind = _kind(row)
         colour, mark = KINDS.get(kind, ("grey", "x"))
         label, size = kind if kind in KINDS else "others", row["bytes"] / 1e6
         if row["f1"] < LOWEST:
@@ -53,9 +55,9 @@ def frontier(rows):
         ax.errorbar(size, row["f1"], yerr=[[low], [high]], fmt=mark, color=COLOURS[colour], elinewidth=1,
                     markersize=9 if mark == "*" else 6, label=None if label in seen else label)  # fmt: skip
         seen.add(label)
-        if kind == "pipeline" and row in front:
-            ax.annotate(f"{row['ratio']:.0f}×", (size, row["f1_high"]), xytext=(0, 3), textcoords="offset points",
-                        ha="center", va="bottom", fontsize=9)  # fmt: skip
+        if row in marked:
+            ax.annotate(f"{row['ratio']:.0f}×", (size, row["f1"]), xytext=(-5, 3), textcoords="offset points",
+                        ha="right", va="bottom", fontsize=9)  # fmt: skip
     ax.set_xscale("log")
     ticks(ax.xaxis, places := (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100), [f"{place:g}" for place in places])
     ax.xaxis.set_minor_locator(NullLocator())
@@ -65,3 +67,16 @@ def frontier(rows):
     ax.set_title("What is left of 90.9 MB, and what it still knows")
     ax.legend(loc="lower right", fontsize=8, ncols=2)
     return fig
+
+
+def _kind(row):
+    return row["name"].split()[0].strip(",")
+
+
+def _apart(front):
+    """Leave out those of the front that are hardly smaller than the next better one: their words would overlap."""
+    kept = []
+    for row in reversed(front):
+        if not kept or row["bytes"] < 0.9 * kept[-1]["bytes"]:
+            kept.append(row)
+    return kept

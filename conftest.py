@@ -17,6 +17,10 @@ os.environ["LABKIT_HOME"] = os.path.join(_PLACE.name, "home")
 os.environ.setdefault("LABKIT_CACHE", os.path.join(_PLACE.name, "cache"))
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# One thread for the tests of the package: their models are tiny, and the other core is used below. Two threads that
+# wait for each other while a third has the core take ten times as long. Lessons and the browser get all cores.
+_THREADS = os.environ.get("OMP_NUM_THREADS")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 # A shell that starts us in the background has Ctrl-C ignored, and our children would inherit that; some tests send it.
@@ -26,7 +30,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # What the lessons train takes minutes, and the tests before them leave a core idle: it is trained meanwhile.
 _AHEAD = """
 from labkit.running import Plan, run
-run(Plan.make(["03_pruning"], {{"profile": "quick"}}), folder={folder!r})
+for lesson in ("03_pruning", "05_quantization", "10_distillation", "04_bert_structure"):
+    run(Plan.make([lesson], {{"profile": "quick"}}), folder={folder!r} + lesson)
 """
 _ahead = []
 
@@ -42,6 +47,13 @@ def pytest_collection_finish(session):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "LABKIT_HOME": os.path.join(_PLACE.name, "ahead-home")}
     started = subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     _ahead.append(int(started.stdout))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Kernels are started with all cores, as a reader's are."""
+    if _turn(item) > 0 and _THREADS is None:
+        os.environ.pop("OMP_NUM_THREADS", None)
 
 
 def pytest_unconfigure():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from cachetools import LRUCache, cached
 
 from labkit.batches import encode, pad
 from labkit.errors import SettingError
@@ -83,16 +84,19 @@ def activations(classifier, texts, name):
     return watch(encode(classifier.tokenizer, texts))[inputs[name]]
 
 
+# Opening a session takes half a second, a look at one headline a few milliseconds.
+@cached(LRUCache(1), key=lambda classifier: (classifier.fingerprint, torch.get_num_threads()))
 def _watch(classifier):
     graph = bert_graph(classifier.model, Float())
     names, ort = sorted(set(graph.products.values())), need("onnxruntime")
+    padding = classifier.tokenizer.pad_token_id
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = torch.get_num_threads(), 3
     data = graph.model(["logits"], more=names).SerializeToString()
     run = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"]).run
 
     def watch(ids):
-        batch = pad(ids, padding=classifier.tokenizer.pad_token_id)
+        batch = pad(ids, padding=padding)
         return dict(zip(names, run(names, {name: tensor.numpy() for name, tensor in batch.items()}), strict=True))
 
     return graph.products, watch

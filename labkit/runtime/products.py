@@ -17,7 +17,8 @@ def columns_to_int8(matrix):
     ([[127, 0], [-64, 0]], [0.01, 1.0])
     """
     largest = np.abs(matrix).max(axis=0)
-    scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    # Below the smallest normal number a scale has hardly any digits left: such a column is zero.
+    scales = np.where(largest >= 127 * np.finfo(np.float32).tiny, largest / 127, 1).astype(np.float32)
     return np.clip(np.rint(matrix / scales), -127, 127).astype(np.int8), scales
 
 

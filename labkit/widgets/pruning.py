@@ -93,6 +93,8 @@ def view(weights, swept, *, layer, sparsity, threshold=0.0, measured=()):
     )
     if now is not None:
         readout += f" With the same share of every matrix at zero, F1 is about {now:.3f} (between measured points)."
+    if measured:
+        readout += f" Last measured: {measured[-1][0]:.0%} of every matrix at zero, F1 {measured[-1][1]:.3f}."
     return View(fig, readout)
 
 

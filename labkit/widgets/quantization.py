@@ -108,6 +108,8 @@ def view(matrices, swept, *, layer, bits, group, reach=1.0, measured=()):
     )
     if now is not None:
         readout += f" With this error in every matrix, F1 is about {now:.3f} (between measured points)."
+    if measured:
+        readout += f" Last measured: an error of {measured[-1][0]:.1%}, F1 {measured[-1][1]:.3f}."
     return View(fig, readout)
 
 

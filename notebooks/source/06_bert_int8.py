@@ -397,7 +397,8 @@ rivals = variants | {"2 layers, fused careful": small}
 rivals |= {name: runtime.session(paths[name]) for name in ("fused weights", "fused weights 4")}
 headline = pad(encode(teacher.tokenizer, ["Profits at the bank rise for the third year in a row"]))
 with torch.inference_mode():
-    times = race({name: lambda one=one: one.model(**headline) for name, one in rivals.items()}, rounds=60)
+    calls = {name: lambda one=one: one.model(**headline) for name, one in rivals.items()}
+    times = race(calls, rounds=20 if profile == "quick" else 60)
 reveal("int8.time-ratio", times["onnxruntime, fused static"].ratio)
 
 # %%

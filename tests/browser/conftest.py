@@ -133,16 +133,21 @@ def _wait_for(address, server, log):
 
 @pytest.fixture(scope="session")
 def opened(lab, browser):
-    """Give a notebook that has been opened and run from top to bottom; each is run once in a session."""
-    pages, context = {}, browser.new_context(viewport={"width": 1280, "height": 900})
+    """Give a notebook that has been opened and run from top to bottom; the one before it is closed, with its kernel.
+
+    A reader has one open as well, and what others ask of server and browser would count as time of this one's sliders.
+    """
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(60_000)
+    shown = []
 
     def open_(name):
-        if name not in pages:
-            pages[name] = Notebook(context.new_page(), *lab, name)
-            pages[name].run()
-        pages[name].page.bring_to_front()
-        return pages[name]
+        if not shown or shown[0].name != name:
+            while shown:
+                shown.pop().close()
+            shown.append(Notebook(context.new_page(), *lab, name))
+            shown[0].run()
+        return shown[0]
 
     yield open_
     context.close()

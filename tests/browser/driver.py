@@ -85,8 +85,14 @@ class Notebook:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._watch_network)
         self._address = address
-        page.goto(f"{address}/lab/tree/{name}.ipynb?token={token}")
+        # A workspace of its own: another's would open again what was closed before.
+        page.goto(f"{address}/lab/workspaces/{name}/tree/{name}.ipynb?token={token}")
         page.wait_for_function(f"{CURRENT}?.sessionContext?.session?.kernel?.status === 'idle'")
+
+    def close(self):
+        """End the kernel and close the page."""
+        self.page.evaluate(f"{CURRENT}.sessionContext.shutdown()")
+        self.page.close()
 
     def _hear(self, message):
         if message.type == "error" and not any(known in message.text for known in NOT_OURS):
@@ -234,7 +240,8 @@ class Notebook:
             f"{CURRENT}.sessionContext.session.kernel.status === 'idle'", timeout=seconds * 1000
         )
         cell = self.page.locator(".jp-Notebook .jp-Cell").nth(index)
-        cell.scroll_into_view_if_needed()
+        # Not Playwright's own scrolling: it waits for a page at rest, and far from its place a notebook loads cells.
+        cell.evaluate("cell => cell.scrollIntoView()")
         return cell.locator(".jp-OutputArea").inner_text()
 
     def photograph(self, folder, stem):

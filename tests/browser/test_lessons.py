@@ -87,7 +87,8 @@ LESSONS = [
     Lesson("09_storage", "storage.message_bits", ONE_SYMBOL, "bits of one symbol"),
     Lesson("10_distillation", "distillation.soften", ALWAYS_COLD, "forgets the temperature"),
 ]
-lessons = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+# With this scope all tests of a lesson come one after another.
+lessons = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name, scope="module")
 
 
 @lessons

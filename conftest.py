@@ -30,8 +30,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # What the lessons train takes minutes, and the tests before them leave a core idle: it is trained meanwhile.
 _AHEAD = """
 from labkit.running import Plan, run
-for lesson in ("03_pruning", "05_quantization", "10_distillation", "04_bert_structure"):
-    run(Plan.make([lesson], {{"profile": "quick"}}), folder={folder!r} + lesson)
+lessons = ["03_pruning", "05_quantization", "10_distillation", "04_bert_structure"]
+run(Plan.make(lessons, {{"profile": "quick"}}), folder={folder!r})
 """
 _ahead = []
 

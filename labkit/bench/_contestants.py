@@ -144,7 +144,8 @@ PIPELINES = {
     "1 layer, half of the FFN, 6,900 rows, 1.5 bits": _small(1, 6_900, 1.5, PruneFFN(768)),
     "2 layers, half of the FFN, 3,400 rows, 1.5 bits": _small(2, 3_400, 1.5, PruneFFN(768)),
 }
-"""Three sizes, and at each two ways to spend the bytes: on more words, or on more layers."""
+"""Three sizes, and at each two ways to spend the bytes: on more words, or on more layers.
+At the middle one also a third: on more words of fewer bits, with more to read."""
 
 FLAT = PIPELINES["1 layer, half of the FFN, 11,700 rows, 1.7 bits"]
 

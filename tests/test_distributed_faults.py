@@ -15,6 +15,7 @@ import psutil
 import pytest
 import torch.distributed as dist
 import worker_functions
+from started import started
 
 from labkit.distributed import job as job_module
 from labkit.distributed import launch
@@ -35,15 +36,11 @@ def nothing_left(tmp_path, monkeypatch):
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
-    before, threads = children(), threading.active_count()
+    before, threads = started(), threading.active_count()
     yield place
-    assert children() == before
+    assert started() == before
     assert threading.active_count() == threads
     assert not list(place.iterdir())
-
-
-def children():
-    return psutil.Process().children(recursive=True)
 
 
 def gone(pid):

@@ -17,7 +17,7 @@ import torch
 import worker_functions
 from nbclient import NotebookClient
 
-from labkit.distributed import launch, report
+from labkit.distributed import launch, report, workers
 from labkit.distributed.job import check_function
 from labkit.distributed.news import SELDOM, News, shown
 from labkit.errors import SettingError, WorkerError
@@ -106,6 +106,7 @@ def nothing_starts(monkeypatch):
         raise AssertionError("a process was started")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.setattr(workers, "fork", refuse)
 
 
 @pytest.mark.usefixtures("nothing_starts")
@@ -178,13 +179,13 @@ def test_nccl_wants_a_gpu_for_each_worker(monkeypatch, built, gpus):
 
 
 CELLS = [
-    "import math, psutil\nfrom labkit.distributed import launch\nfrom labkit.errors import LabError",
+    "import math\nfrom started import started\nfrom labkit.distributed import launch\nfrom labkit.errors import LabError",
     "def train():\n    return 1\n\nlaunch(train, 2)",
     "from worker_functions import tour\nimport torch\n"
     "print([result['rank'] for result in launch(tour, 2, torch.ones(2), scale=1.0)])",
     "import os, signal\nfrom worker_functions import works_long\nfrom pathlib import Path\n"
     "launch(works_long, 1, Path(), progress=lambda *news: os.killpg(os.getpgrp(), signal.SIGINT))",
-    "print(len(psutil.Process().children(recursive=True)), 'left')",
+    "print(len(started()), 'left')",
 ]
 
 

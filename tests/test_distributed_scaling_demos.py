@@ -1,10 +1,10 @@
 """Step times come from real workers, each variant in its own way, and this machine is asked once."""
 
 import numpy as np
-import psutil
 import pytest
 import small
 import torch
+from started import started
 from transformers import BertConfig, BertForSequenceClassification
 
 from labkit.cache import Cache
@@ -76,4 +76,4 @@ def test_a_random_model_is_timed_alone_and_together():
     found = time_here(millions=1.0, batch=8, steps=2)
     assert set(found) == {"alone", "together"}
     assert all(seconds > 0 for seconds in found.values())
-    assert psutil.Process().children(recursive=True) == []
+    assert started() == []

@@ -3,8 +3,8 @@
 import math
 from dataclasses import replace
 
-import psutil
 import pytest
+from started import started
 
 from labkit.distributed.scaling import Scaling, StepTime, mbit
 from labkit.errors import Interrupted, SettingError
@@ -126,13 +126,13 @@ def test_what_is_measured_is_held_to_what_this_machine_does_in_seconds(monkeypat
 
 @pytest.mark.slow
 def test_measuring_starts_two_real_workers_and_leaves_none():
-    told, before = [], psutil.Process().children(recursive=True)
+    told, before = [], started()
     point = measure_point(
         SETTING | {"millions": 1.0, "batch": 16}, lambda fraction, text="": told.append(fraction), lambda: False
     )
     assert point.alone > 0
     assert point.together > 0
-    assert psutil.Process().children(recursive=True) == before
+    assert started() == before
     with pytest.raises(Interrupted):
         measure_point(SETTING | {"millions": 1.0, "batch": 16}, lambda *words: None, lambda: True)
-    assert psutil.Process().children(recursive=True) == before
+    assert started() == before

@@ -37,6 +37,33 @@ def tour(tensor, *, scale):
             "threads": torch.get_num_threads(), "omp": os.environ["OMP_NUM_THREADS"], "pid": os.getpid()}  # fmt: skip
 
 
+def surroundings():
+    """What a worker finds: all that should not depend on how it was started."""
+    import faulthandler
+
+    import torch
+
+    return {
+        "environment": dict(os.environ), "folder": os.getcwd(),
+        "arguments": len(sys.argv), "leads a session": os.getsid(0) == os.getpid(),
+        "interrupt": signal.getsignal(signal.SIGINT), "reports crashes": faulthandler.is_enabled(),
+        "path": list(dict.fromkeys(os.path.abspath(place) for place in sys.path if os.path.exists(place))),
+        "threads": torch.get_num_threads(),
+        "files": [os.path.basename(os.path.realpath(f"/proc/self/fd/{number}")) for number in range(3)],
+        "open": len(os.listdir("/proc/self/fd")),
+    }  # fmt: skip
+
+
+def drawn():
+    """Random numbers of the three kinds."""
+    import random
+
+    import numpy as np
+    import torch
+
+    return random.random(), float(np.random.random()), float(torch.rand(()))
+
+
 def fails(how, *, rank=1):
     """Worker `rank` fails in one of many ways, while the others wait for it."""
     import torch.distributed as dist

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 
+from labkit.distributed.forked import can_fork, fork
 from labkit.errors import WorkerError
 from labkit.machine.system import loopback
 
@@ -18,7 +19,7 @@ TAIL = 4000  # characters of a log that are shown
 
 
 class Workers:
-    """Fresh processes, one a rank; whoever leaves the `with` block has ended them all.
+    """Processes of their own, one a rank; whoever leaves the `with` block has ended them all.
 
     Each gets three things: a pipe that closes when we end, however we end, and takes the worker with it; a pipe for
     its news; a file for all that it prints. `link` holds two or more ends of a link (labkit.distributed.link): then
@@ -48,15 +49,14 @@ class Workers:
         self.end()
 
     def _start(self, rank):
-        setup, end = self.setup, self.ends[rank % len(self.ends)] if self.ends else None
-        command = [sys.executable, "-c", CODE, str(self.folder), str(rank), str(setup.world_size), str(setup.threads),
-                   setup.backend, str(os.getpid())]  # fmt: skip
+        end = self.ends[rank % len(self.ends)] if self.ends else None
+        setup, environment = self.setup, self._environment(end)
+        arguments = [str(self.folder), str(rank), str(setup.world_size), str(setup.threads), setup.backend]
         with (self.folder / f"log-{rank}").open("wb") as log:
-            process = subprocess.Popen(
-                [*end.prefix, *command] if end else command, env=self._environment(end), stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=log,
-                start_new_session=True,  # Ctrl-C is for us alone; and a worker is ended with all that it started
-            )  # fmt: skip
+            if end is None and setup.backend == "gloo" and can_fork():  # what GPUs hold, a fork would not have
+                process = fork(arguments, environment=environment, log=log)
+            else:
+                process = _fresh(end.prefix if end else [], arguments, environment, log)
         self.processes.append(process)
         thread = threading.Thread(target=self._listen, args=(rank, process.stdout), daemon=True)
         self._threads.append(thread)
@@ -124,6 +124,15 @@ class Workers:
                 process.stdin.close()
             except OSError:
                 continue  # it had not read all that we wrote
+
+
+def _fresh(prefix, arguments, environment, log):
+    """Start a worker as an interpreter of its own, which imports all that it needs."""
+    return subprocess.Popen(
+        [*prefix, sys.executable, "-c", CODE, *arguments, str(os.getpid())], env=environment, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=log,
+        start_new_session=True,  # Ctrl-C is for us alone; and a worker is ended with all that it started
+    )  # fmt: skip
 
 
 def _kill(process):

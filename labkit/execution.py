@@ -18,6 +18,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from labkit.errors import RunError
+from labkit.forked import can_fork
 
 __all__ = ["Failure", "execute"]
 
@@ -47,7 +48,10 @@ class _HereSpecs(KernelSpecManager):
     """Knows one kernel: the Python that runs this very program, whatever is registered on the machine."""
 
     def get_kernel_spec(self, kernel_name):
-        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+        found = get_kernel_dict()
+        if can_fork():
+            found["metadata"] = {**found["metadata"], "kernel_provisioner": {"provisioner_name": "labkit-forked"}}
+        return KernelSpec(resource_dir=RESOURCES, **found)
 
 
 class _HereManager(AsyncKernelManager):

@@ -14,4 +14,4 @@ def started():
 
 def _forks(process):
     """Tell the process that forks workers from the workers, which have its command line."""
-    return process.ppid() == os.getpid() and "fork_server" in " ".join(process.cmdline())
+    return process.ppid() == os.getpid() and "labkit.fork_server" in " ".join(process.cmdline())

@@ -45,7 +45,7 @@ def surroundings():
 
     return {
         "environment": dict(os.environ), "folder": os.getcwd(),
-        "arguments": len(sys.argv), "leads a session": os.getsid(0) == os.getpid(),
+        "leads a session": os.getsid(0) == os.getpid(),
         "interrupt": signal.getsignal(signal.SIGINT), "reports crashes": faulthandler.is_enabled(),
         "path": list(dict.fromkeys(os.path.abspath(place) for place in sys.path if os.path.exists(place))),
         "threads": torch.get_num_threads(),

@@ -14,19 +14,20 @@ from pathlib import Path
 
 from labkit.distributed.group import join_at_file
 from labkit.distributed.news import News
+from labkit.fork_server import die_with
 
 __all__ = ["main"]
 
 # What gloo and the sockets under it say when the other side has gone.
 LOST = ("closed by peer", "reset by peer", "Broken pipe", "Connection refused", "Socket closed", "connectFullMesh")
-PR_SET_PDEATHSIG = 1
 
 
 def main():
-    """Be one worker, as the command line says: folder, rank, number of workers, threads, backend, starter's process."""
-    folder, (rank, world_size, threads), backend, parent = _arguments()
+    """Be one worker, as the command line says: folder, rank, number of workers, threads, backend, and its parent."""
+    folder, (rank, world_size, threads), backend, parents = _arguments()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the starter decides
-    _die_with(parent)
+    for parent in parents:  # none for a worker that was forked: it dies with the process that forked it
+        die_with(int(parent))  # the closed line does that too, unless Python is stuck
     # Standard output becomes the log; what the starter listens to, nothing that prints can disturb.
     news = News(os.dup(1))
     os.dup2(2, 1)
@@ -46,8 +47,8 @@ def main():
 
 
 def _arguments():
-    folder, rank, world_size, threads, backend, parent = sys.argv[1:]
-    return Path(folder), (int(rank), int(world_size), int(threads)), backend, int(parent)
+    folder, rank, world_size, threads, backend, *parents = sys.argv[1:]
+    return Path(folder), (int(rank), int(world_size), int(threads)), backend, parents
 
 
 def _work(folder, rank, world_size, threads, backend, *, news):
@@ -82,17 +83,6 @@ def _obey(descriptor, news, main_thread):
     if hasattr(os, "killpg"):
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(0)
-
-
-def _die_with(parent):
-    """Ask Linux to kill this process when its starter dies; the closed line does that too, unless Python is stuck."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it was faster
-        os._exit(1)
 
 
 def _sentence(error, folder):

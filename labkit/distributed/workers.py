@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 
-from labkit.distributed.forked import can_fork, fork
 from labkit.errors import WorkerError
+from labkit.forked import can_fork, fork
 from labkit.machine.system import loopback
 
 __all__ = ["Workers"]
 
+MAIN = "labkit.distributed.member:main"
 CODE = "from labkit.distributed.member import main; main()"
 TAIL = 4000  # characters of a log that are shown
 
@@ -54,7 +55,10 @@ class Workers:
         arguments = [str(self.folder), str(rank), str(setup.world_size), str(setup.threads), setup.backend]
         with (self.folder / f"log-{rank}").open("wb") as log:
             if end is None and setup.backend == "gloo" and can_fork():  # what GPUs hold, a fork would not have
-                process = fork(arguments, environment=environment, log=log)
+                process = fork(
+                    MAIN, arguments, environment=environment, modules=_loaded(), stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE, stderr=log.fileno(),
+                )  # fmt: skip
             else:
                 process = _fresh(end.prefix if end else [], arguments, environment, log)
         self.processes.append(process)
@@ -124,6 +128,11 @@ class Workers:
                 process.stdin.close()
             except OSError:
                 continue  # it had not read all that we wrote
+
+
+def _loaded():
+    """Name the modules that workers are likely to want, because their starter has them."""
+    return sorted(name for name in sys.modules if name.startswith("labkit.distributed."))
 
 
 def _fresh(prefix, arguments, environment, log):

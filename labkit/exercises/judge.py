@@ -111,7 +111,10 @@ def _report(exercise, answer, case, one, expected, fault, known):
                 "nan": "NaN or infinity came where a number was expected, or the other way round.",
             }.get(fault.kind, "A result is not the expected one.")
         )
-        summary = f"Public checks pass, hidden ones (other inputs) do not. {what} Try the ends of the scale."
+        summary = (
+            f"Public checks pass, hidden ones do not. {what} "
+            "Try other inputs: zeros, negative ones, the smallest and the largest."
+        )
     if fault.kind in ("value", "nan"):
         details.append(("tolerance", f"{exercise.tolerance:g} of the expected number"))
     return Verdict(

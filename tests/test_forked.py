@@ -1,4 +1,4 @@
-"""Workers that are forked: as good as fresh ones, and nothing goes wrong when the process that forks them does."""
+"""Processes that are forked: as good as fresh ones, and nothing goes wrong when the process that forks them does."""
 
 import math
 import os
@@ -13,7 +13,8 @@ import pytest
 import worker_functions
 from started import started
 
-from labkit.distributed import forked, launch
+from labkit import forked
+from labkit.distributed import launch
 from labkit.errors import Interrupted, WorkerError
 
 pytestmark = pytest.mark.skipif(not forked.can_fork(), reason="workers are fresh interpreters here")
@@ -94,7 +95,7 @@ def test_a_server_that_is_killed_takes_its_workers_along(server, tmp_path):
 
 
 def test_a_server_that_has_nothing_to_do_ends():
-    code = "from labkit.distributed import fork_server; fork_server.IDLE = 0.2; fork_server.main()"
+    code = "from labkit import fork_server; fork_server.IDLE = 0.2; fork_server.main()"
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         number = theirs.fileno()
@@ -118,7 +119,7 @@ def test_no_more_processes_are_allowed(server, monkeypatch):
 def test_a_server_that_does_not_start_is_said_to(server, monkeypatch):
     instead(monkeypatch, "raise SystemExit(1)")
     before = open_files()
-    with pytest.raises(WorkerError, match="Received the process that forks workers does not start"):
+    with pytest.raises(WorkerError, match="Received the process that forks others does not start"):
         launch(math.gcd, 2, 12, 18)
     assert open_files() == before
     assert not started()

@@ -5,6 +5,7 @@ each lesson. This process has one thread and has computed nothing, only imported
 fresh interpreter would have.
 """
 
+import faulthandler
 import importlib
 import json
 import os
@@ -114,7 +115,7 @@ def _be(request, descriptors, selector, parent):
         os.environ.update(request["environment"])
         os.chdir(request["folder"])
         sys.argv[1:] = request["arguments"]
-        sys.path[:] = ["", *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), *_PATH]
+        sys.path[:] = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), *_PATH]
         importlib.invalidate_caches()
         _as_fresh()
         module, _, function = request["function"].partition(":")
@@ -132,7 +133,9 @@ def _be(request, descriptors, selector, parent):
 
 
 def _as_fresh():
-    """Make what modules did when they were imported what they would do now: random numbers and threads."""
+    """Make up for what an interpreter and modules do when they start: random numbers, threads, word of a crash."""
+    if os.environ.get("PYTHONFAULTHANDLER"):
+        faulthandler.enable()
     if "numpy" in sys.modules:
         import numpy
         import threadpoolctl

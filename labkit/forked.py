@@ -17,7 +17,6 @@ __all__ = ["Forked", "can_fork", "fork"]
 CODE = "from labkit.fork_server import main; main()"
 SETTINGS = {
     "OPENBLAS_NUM_THREADS": "1",  # it starts its threads when it is imported, and a process that forks must have one
-    "PYTHONFAULTHANDLER": "1",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as in a kernel
 }
 READ_AT_IMPORT = ("HF_", "KMP_", "LABKIT_ROOT", "MKL_", "OMP_", "TORCH", "TRANSFORMERS_")

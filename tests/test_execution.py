@@ -1,3 +1,4 @@
+import json
 import os
 import sys
 
@@ -5,6 +6,7 @@ import nbformat
 import pytest
 
 from labkit.execution import execute
+from labkit.forked import can_fork
 
 
 def run_cells(folder, *cells, **parameters):
@@ -72,3 +74,34 @@ def test_cells_are_announced(lessons_folder):
         on_cell=heard.append,
     )
     assert heard == [0, 1, 2]
+
+
+SURROUNDINGS = """
+import faulthandler, json, os, signal, sys
+import threadpoolctl, torch
+print(json.dumps({
+    "folder": os.getcwd(), "path": sys.path, "threads": torch.get_num_threads(),
+    "pools": sorted({(pool["internal_api"], pool["num_threads"]) for pool in threadpoolctl.threadpool_info()}),
+    "interrupt": signal.getsignal(signal.SIGINT).__name__, "leads a session": os.getsid(0) == os.getpid(),
+    "variables": {k: v for k, v in os.environ.items() if not k.startswith(("JPY_", "KMP_"))},
+    "main": list(sys.modules["__main__"].__dict__)[:3], "reports crashes": faulthandler.is_enabled(),
+}))
+"""
+FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+
+
+@pytest.mark.skipif(not can_fork(), reason="kernels are fresh interpreters here")
+def test_a_forked_kernel_is_as_a_fresh_one(lessons_folder, monkeypatch):
+    found = []
+    for forked in (True, False):
+        monkeypatch.setattr("labkit.execution.can_fork", lambda forked=forked: forked)
+        folder = lessons_folder({"00_it": ["import sys; print('transformers' in sys.modules)", SURROUNDINGS, FIGURE]})
+        failure, notebook = run_cells(folder)
+        assert failure is None
+        early, surroundings, figure = [cell.outputs for cell in notebook.cells[-3:]]
+        assert early[0].text == f"{forked}\n"  # imported before the first cell, where it was forked
+        found.append((json.loads(surroundings[0].text), [list(output.get("data", {})) for output in figure]))
+    forked, fresh = found
+    assert [key for key in fresh[0] if forked[0][key] != fresh[0][key]] == []
+    assert forked[1] == fresh[1]
+    assert "image/png" in str(fresh[1])

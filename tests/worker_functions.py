@@ -47,7 +47,7 @@ def surroundings():
         "environment": dict(os.environ), "folder": os.getcwd(),
         "leads a session": os.getsid(0) == os.getpid(),
         "interrupt": signal.getsignal(signal.SIGINT), "reports crashes": faulthandler.is_enabled(),
-        "path": list(dict.fromkeys(os.path.abspath(place) for place in sys.path if os.path.exists(place))),
+        "path": list(dict.fromkeys(os.path.abspath(place) for place in sys.path if place and os.path.exists(place))),
         "threads": torch.get_num_threads(),
         "files": [os.path.basename(os.path.realpath(f"/proc/self/fd/{number}")) for number in range(3)],
         "open": len(os.listdir("/proc/self/fd")),

@@ -18,7 +18,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from labkit.errors import RunError
-from labkit.forked import can_fork
+from labkit.forked import PROVISIONER, can_fork
 
 __all__ = ["Failure", "execute"]
 
@@ -50,7 +50,7 @@ class _HereSpecs(KernelSpecManager):
     def get_kernel_spec(self, kernel_name):
         found = get_kernel_dict()
         if can_fork():
-            found["metadata"] = {**found["metadata"], "kernel_provisioner": {"provisioner_name": "labkit-forked"}}
+            found["metadata"] = {**found["metadata"], "kernel_provisioner": {"provisioner_name": PROVISIONER}}
         return KernelSpec(resource_dir=RESOURCES, **found)
 
 

@@ -12,8 +12,10 @@ import threading
 
 from labkit.fork_server import ANSWER
 
-__all__ = ["Forked", "can_fork", "fork"]
+__all__ = ["PROVISIONER", "Forked", "can_fork", "fork"]
 
+PROVISIONER = "labkit-forked"
+"""By this name Jupyter finds labkit.provisioner, for kernels that have imported torch when they start."""
 CODE = "from labkit.fork_server import main; main()"
 SETTINGS = {
     "OPENBLAS_NUM_THREADS": "1",  # it starts its threads when it is imported, and a process that forks must have one

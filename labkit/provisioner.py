@@ -1,9 +1,11 @@
-"""Kernels that are forked from a process that has imported torch already, for Jupyter to start: `labkit run` does.
+"""Kernels that are forked from a process that has imported torch already, for Jupyter to start.
 
-jupyter_client finds this class by the entry point "labkit-forked" of the package.
+jupyter_client finds this class by the entry point "labkit-forked" of the package; `labkit lab` names it as well.
 """
 
+import asyncio
 import os
+import sys
 from pathlib import Path
 
 from jupyter_client.provisioning import LocalProvisioner
@@ -12,6 +14,7 @@ from labkit.forked import fork
 
 __all__ = ["ForkedProvisioner"]
 
+OURS = (sys.executable, "-m", "ipykernel_launcher")
 IMPORTED = ("ipykernel.kernelapp", "ipykernel.ipkernel", "matplotlib.pyplot", "transformers.models.bert.modeling_bert",
             "labkit.classifier")  # fmt: skip
 """What lessons take longest to import; nothing here may start a thread."""
@@ -21,10 +24,13 @@ class ForkedProvisioner(LocalProvisioner):
     """Starts a kernel in a tenth of a second, where a fresh interpreter takes five to have all that lessons import."""
 
     async def launch_kernel(self, cmd, **settings):
-        """Fork the kernel; `cmd` is the command line of a fresh one, whose arguments it gets."""
+        """Fork the kernel where `cmd` starts one of our own Python: what it says after that are the arguments."""
+        if tuple(cmd[:3]) != OURS:  # a kernel of another language, or of another environment
+            return await super().launch_kernel(cmd, **settings)
         with open(os.devnull, "rb") as nothing:
-            self.process = fork(
-                "ipykernel.kernelapp:launch_new_instance", cmd[cmd.index("-f") :], environment=settings["env"],
+            # In a thread: the first one waits for the imports, and nobody else should.
+            self.process = await asyncio.to_thread(
+                fork, "ipykernel.kernelapp:launch_new_instance", cmd[3:], environment=settings["env"],
                 folder=settings.get("cwd"), modules=IMPORTED, stdin=nothing.fileno(),
             )  # fmt: skip
         self.pid = self.pgid = self.process.pid  # it leads a session

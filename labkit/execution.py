@@ -49,8 +49,8 @@ class _HereSpecs(KernelSpecManager):
 
     def get_kernel_spec(self, kernel_name):
         found = get_kernel_dict()
-        if can_fork():
-            found["metadata"] = {**found["metadata"], "kernel_provisioner": {"provisioner_name": PROVISIONER}}
+        name = PROVISIONER if can_fork() else "local-provisioner"
+        found["metadata"] = {**found["metadata"], "kernel_provisioner": {"provisioner_name": name}}
         return KernelSpec(resource_dir=RESOURCES, **found)
 
 

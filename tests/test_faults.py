@@ -136,7 +136,9 @@ def test_a_model_that_does_not_fit_is_told(one_megabyte, tmp_path):
 
 def test_a_packed_file_that_does_not_fit_is_told(one_megabyte, tmp_path):
     with pytest.raises(CacheError, match="a cache folder that can be written to.*No space left on device"):
-        Policy([Quantize(bits=8, embedding_bits=None)]).apply(small.classifier(), small.task(tmp_path), cache=one_megabyte)
+        Policy([Quantize(bits=8, embedding_bits=None)]).apply(
+            small.classifier(), small.task(tmp_path), cache=one_megabyte
+        )
     assert files(one_megabyte) == []
 
 

@@ -60,6 +60,7 @@ def test_each_headline_has_a_bar_a_topic_and_that_of_the_label_stands_out():
 def test_doubts_are_the_share_of_texts_that_leave_so_much():
     drawn = lines(FIGURES["doubts"]().axes[0])
     np.testing.assert_allclose(drawn["test headlines"].get_xydata(), [[1, 100], [2, 75], [10, 50], [40, 25]])
+    assert "3" in [label.get_text() for label in FIGURES["doubts"]().axes[0].get_xticklabels()]
     assert drawn["training headlines"].get_linestyle() != drawn["test headlines"].get_linestyle()
 
 
@@ -82,7 +83,11 @@ def test_the_guide_falls_as_one_over_t_squared_and_ends_at_the_gradient():
 def test_the_widgets_picture_has_both_answers_the_label_and_both_pushes():
     said, told, loss, _ = pull().axes
     assert widths(said) == [pytest.approx([60, 30, 10]), pytest.approx([20, 30, 50])]
-    assert lines(said)["the label"].get_ydata().tolist() == [1]
+    star = lines(said)["the label"]
+    assert star.get_ydata().tolist() == [1]
+    assert star.get_xdata() > 1, "beside the axis, since it is no probability"
+    assert star.get_transform() == said.get_yaxis_transform()
+    assert said.get_xlim() == (0, 100)
     assert widths(told) == [pytest.approx([0.7, 0.0, -0.7]), pytest.approx([-0.1, 0.2, -0.1])]
     assert lines(told)["together"].get_xdata().tolist() == pytest.approx([0.6, 0.2, -0.8])
     assert lines(told)["together"].get_ydata().tolist() == [2, 1, 0], "the first topic is at the top"

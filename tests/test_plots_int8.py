@@ -8,6 +8,7 @@ from labkit.plots import int8 as plots
 from labkit.plots.style import png
 from labkit.statistics import Interval
 
+MEASURED = {"words": {2: 0.5, 3: 0.02, 4: 0.03}, "head": {2: 0.1, 3: 0.01, 4: 1e-3}}
 DAMAGE = {
     "words": {2: 0.5, 3: 0.02, 4: 0.001, 5: 2e-4, 6: 5e-5},
     "head": {2: 0.1, 3: 0.01, 4: 1e-3, 5: 1e-4, 6: 1e-5},
@@ -19,9 +20,9 @@ FIGURES = {
         BITS, ([5.0, 20.0], [0.5, 1e-4]), UNIFORM, (9.0, 0.02), budget=9.5, pinned="words", measured=[(10.0, 0.03)]
     ),
     "bytes_by_type": lambda: plots.bytes_by_type(
-        {"a": {"float32": 47.0, "int8": 11.0}, "b": {"uint8": 5.0, "int8": 1.0}}
+        {"a": {"float32": 47.0, "int8": 11.0, "int64": 0.004}, "b": {"uint8": 5.0, "int8": 1.0}}
     ),
-    "damage_map": lambda: plots.damage_map(DAMAGE),
+    "damage_map": lambda: plots.damage_map(MEASURED, DAMAGE),
     "moving_scales": lambda: plots.moving_scales({1: [0.1] * 3, 32: [0.2, 0.3, 0.25]}, {"static": 0.28}),
     "size_against_f1": lambda: plots.size_against_f1(
         {"same": [(8.0, Interval(0.8, 0.78, 0.83))], "spent": [(8.0, Interval(0.85, 0.83, 0.9))]}, teacher=0.9
@@ -69,8 +70,13 @@ def test_the_map_has_parts_downwards_and_a_number_in_each_field():
     said = {(round(t.get_position()[1]), round(t.get_position()[0])): t.get_text() for t in ax.texts}
     assert said[0, 0] == "0.5"
     assert said[1, 1] == "0.01"
+    assert said[0, 2] == "0.03"  # as it was measured, though it is worse than 3 bits
+    assert said[0, 3] == "0.0002"
     assert said[1, 4] == "·"
     assert len(said) == 10
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "3", "4", "5 (computed)", "6 (computed)"]
+    assert {*ax.lines[0].get_xdata()} == {2.5}
+    assert "· below 0.0001" in ax.get_xlabel()
 
 
 def test_intervals_are_drawn_around_their_points():
@@ -90,7 +96,7 @@ def test_bits_from_above_the_pinned_part_in_another_colour_and_the_setting():
     assert found["your setting"].get_xydata().tolist() == [[9.0, 0.02]]
     assert found["measured by you"].get_xydata().tolist() == [[10.0, 0.03]]
     assert found["the same for all"].get_xydata().tolist() == [[size, nats] for size, nats, _ in UNIFORM]
-    assert 9.5 in [line.get_xdata()[0] for line in right.lines]
+    assert found["budget"].get_xdata()[0] == 9.5
     assert right.get_yscale() == "log"
     plain = plots.bits_and_damage(BITS, ([5.0], [0.5]), UNIFORM, (9.0, 0.02), budget=9.0)
     assert "measured by you" not in lines(plain.axes[1])

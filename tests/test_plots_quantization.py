@@ -77,6 +77,11 @@ def test_curves_carry_their_intervals():
     assert (lines(ax)["not rounded"].get_ydata()[0], lines(ax)["TF-IDF"].get_ydata()[0]) == (0.91, 0.8)
 
 
+def test_as_many_curves_as_the_lesson_has_are_drawn_each_with_its_own_marker():
+    ax = plots.f1_against_bits({f"way {k}": [(2, Interval(0.5, 0.4, 0.6))] for k in range(6)}).axes[0]
+    assert len({box.lines[0].get_marker() for box in ax.containers}) == 6
+
+
 def test_each_way_to_share_has_its_dots_and_its_median():
     ax = FIGURES["errors_by_sharing"]().axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["row", "matrix"]

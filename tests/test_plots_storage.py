@@ -48,6 +48,7 @@ def test_every_axis_has_words_and_the_picture_can_be_drawn(name):
 def test_costs_are_in_percent_and_bits():
     ax = FIGURES["format_costs"]().axes[0]
     assert lines(ax)["bitmap"].get_xydata().tolist() == [[0, 5], [25, 4], [50, 3], [75, 2], [100, 1]]
+    assert len(ax.lines) == 2, "nothing lies over the line of the dense format"
 
 
 def test_only_what_reaches_the_entropy_is_dark():
@@ -62,6 +63,7 @@ def test_errors_of_rank_are_lines_and_of_rounding_points():
     assert found["low rank, query"].get_xydata().tolist() == [[1, 0.9], [4, 0.6], [8, 0.3]]
     assert found["rounded, query"].get_xydata().tolist() == [[2, 0.4], [4, 0.1]]
     assert (found["low rank, query"].get_marker(), found["rounded, query"].get_linestyle()) == ("None", "None")
+    assert found["rounded, query"].get_markerfacecolor() == "none", "points of several matrices lie over one another"
 
 
 def test_every_byte_is_in_the_picture_once_and_in_its_place():

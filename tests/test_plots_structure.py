@@ -84,6 +84,12 @@ def test_work_is_a_bar_and_time_a_marker_and_the_first_is_on_top():
     assert [x for x, _ in found["time left, batch of 32"]] == [0.48, 1.0]
 
 
+@pytest.mark.parametrize(("high", "end"), [(0.6, 1.2), (1.8, 1.03 * 1.8)])
+def test_every_interval_ends_within_the_picture(high, end):
+    rows = ROWS | {"zeros": (0.2, {1: Latency(5, 6, 1.1, 0.9, high), 32: Latency(60, 70)})}
+    assert plots.work_and_time(rows).axes[0].get_xlim() == pytest.approx((0, end))
+
+
 def test_blue_cells_are_what_stays():
     cells = plots._cells(np.array(LAYERS), HEADS, 0.5)
     middle = cells[plots.CELL // 2 :: plots.CELL, plots.CELL // 2 :: plots.CELL]
@@ -105,6 +111,14 @@ def test_points_of_the_lesson_and_of_the_reader_look_different():
     assert [line.get_xydata().tolist() for line in right.lines if line.get_marker() == "x"] == [[[2.5, 0.7]]]
     looks = {(line.get_marker(), line.get_markerfacecolor()) for line in right.lines[:4]}
     assert len(looks) == 4
+
+
+def test_the_legend_of_the_points_lies_below_them():
+    fig = FIGURES["plan_and_points"]()
+    fig.draw_without_rendering()
+    box, right = fig.axes[1].get_legend().get_window_extent(), fig.axes[1]
+    assert box.y1 <= right.xaxis.label.get_window_extent().y0
+    assert 0 <= box.x0 < box.x1 <= fig.bbox.x1
 
 
 def test_a_setting_without_a_score_has_a_line_alone():

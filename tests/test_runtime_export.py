@@ -111,7 +111,9 @@ def test_threads_are_whole(exported, threads):
 
 
 def test_a_missing_package_is_named():
-    with pytest.raises(ModelFileError, match="the package nothing_of_this_name.*pip install -c constraints.txt nothing_of_this_name"):
+    with pytest.raises(
+        ModelFileError, match="the package nothing_of_this_name.*pip install -c constraints.txt nothing_of_this_name"
+    ):
         need("nothing_of_this_name.inside")
 
 

@@ -45,7 +45,10 @@ def test_which_steps_train_or_need_it():
             r"one of the steps \['Distill', .*'Quantize'.*Received 'Shrink'",
         ),
         ({}, "one of the steps.*Received None"),
-        ({"step": "Quantize", "bit": 4}, r"fields of Quantize: \['bits', 'group', 'embedding_bits'.*Received \['bit'\]"),
+        (
+            {"step": "Quantize", "bit": 4},
+            r"fields of Quantize: \['bits', 'group', 'embedding_bits'.*Received \['bit'\]",
+        ),
         ({"step": "Quantize", "bits": 1}, "from 2 to 8 bits"),
         ("KeepLayers", 'a step such as {"step": "KeepLayers"'),
     ],

@@ -102,6 +102,9 @@ def test_measured_students_are_in_the_words_and_in_the_picture(answers):
     assert box[0].get_xydata().tolist() == [[6.0, 1.0]]
     lessons_own = view(answers, (one,), row=4, student="just cut", temperature=2.0, mix=0.9)
     assert "Measured" not in lessons_own.readout
+    assert lessons_own.readout.endswith(
+        "The lesson's own student at temperature 6, mix 0.5, gained +1.0 points (-2.0 to +4.0) over labels alone."
+    )
     assert [box.get_label() for box in lessons_own.figure.axes[3].containers] == ["measured"]
 
 

@@ -7,11 +7,12 @@ import pytest
 import runtime_models as models
 import small
 
+from labkit.cache import Cache
 from labkit.errors import SettingError
 from labkit.plots.style import png
-from labkit.runtime.mixed import BITS, divergence, parts, plain_bytes, with_bits
+from labkit.runtime.mixed import BITS, divergence, parts, plain_bytes, sensitivity, with_bits
 from labkit.statistics import macro_f1
-from labkit.widgets.int8 import FREE, Prices, measure_point, panel, view
+from labkit.widgets.int8 import FREE, Prices, measure_point, panel, scan, view
 
 TEXTS = models.TEXTS
 
@@ -31,6 +32,16 @@ def damage(classifier):
 @pytest.fixture(scope="module")
 def prices(classifier, damage):
     return Prices.of(classifier, damage)
+
+
+def test_a_scan_gives_what_was_measured_and_the_prices_made_of_it(classifier, tmp_path):
+    measured, prices = scan(classifier, TEXTS, cache=Cache(tmp_path))
+    assert prices == sensitivity(classifier, TEXTS)
+    before = classifier.logits(TEXTS)
+    assert {part: tuple(row) for part, row in measured.items()} == dict.fromkeys(prices, (2, 3, 4))
+    for bits, nats in measured["head"].items():
+        assert nats == pytest.approx(divergence(before, with_bits(classifier, {"head": bits}).logits(TEXTS)))
+    assert scan(classifier, TEXTS, cache=Cache(tmp_path)) == (measured, prices) == scan(classifier, TEXTS)
 
 
 def test_everything_is_counted(classifier, prices):

@@ -143,9 +143,15 @@ PIPELINES = {
     ),
     "1 layer, half of the FFN, 6,900 rows, 1.5 bits": _small(1, 6_900, 1.5, PruneFFN(768)),
     "2 layers, half of the FFN, 3,400 rows, 1.5 bits": _small(2, 3_400, 1.5, PruneFFN(768)),
+    "1 layer, half of the FFN, 8,500 rows, 1.5 and 1.2 bits, trained longer": _small(
+        1, 8_500, 1.5, PruneFFN(768), row_bits=1.2, by=LONGEST
+    ),
+    "1 layer, quarter of the FFN, 3,000 rows, 1.2 bits, trained longer": _small(
+        1, 3_000, 1.2, PruneFFN(384), row_bits=1.2, by=LONGEST
+    ),
 }
 """Three sizes, and at each two ways to spend the bytes: on more words, or on more layers.
-At the middle one also a third: on more words of fewer bits, with more to read."""
+At the two smaller ones also a third: on more words of fewer bits, with more to read. The last is half as large."""
 
 FLAT = PIPELINES["1 layer, half of the FFN, 11,700 rows, 1.7 bits"]
 

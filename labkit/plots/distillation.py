@@ -47,7 +47,7 @@ def doubts(series):
         ax.plot(100 * left, 100 * (1 - np.arange(len(left)) / len(left)), linestyle=style, label=name)
     ax.set_xscale("log")
     least = max(80 * min(map(np.min, series.values())), 0.05)
-    places = [place for place in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if place >= least]
+    places = [place for place in (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50) if place >= least]
     ticks(ax.xaxis, places, [f"{place:g}" for place in places])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set(xlabel="left for the other topics, at least (%)", ylabel="share of the texts (%)")
@@ -118,10 +118,12 @@ def pull(teacher, student, label, *, pushes, terms, labels, temperature, points=
     # Few artists, and ends that move in steps: a slider redraws this many times a second.
     said.barh(places + WIDE / 2, 100 * teacher, height=WIDE, color=TEACHER, label="teacher")
     said.barh(places - WIDE / 2, 100 * student, height=WIDE, color=STUDENT, label="student")
+    # The star is no probability: it stands outside, at the right of the label's bars.
     said.plot(
-        [105], [places[label]], marker="*", markersize=12, linestyle="", color=COLOURS["black"], label="the label"
-    )
-    said.set(title="At this temperature", xlabel="probability (%)", xlim=(0, 110))
+        [1.05], [places[label]], marker="*", markersize=12, linestyle="", color=COLOURS["black"], label="the label",
+        transform=said.get_yaxis_transform(), clip_on=False,
+    )  # fmt: skip
+    said.set(title="At this temperature", xlabel="probability (%)", xlim=(0, 100))
     told.barh(places + WIDE / 2, pushes[0], height=WIDE, color=TEACHER, label="by the teacher")
     told.barh(places - WIDE / 2, pushes[1], height=WIDE, color=LABEL, label="by the label")
     told.plot(pushes.sum(axis=0), places, marker="D", linestyle="", color=COLOURS["black"], label="together")

@@ -21,14 +21,15 @@ SHADES = {
 def bytes_by_type(files):
     """Draw what files consist of: one bar a file, cut by the type of the numbers, its size at its end.
 
-    `files` maps names to {type: megabytes}. Returns a Figure.
+    `files` maps names to {type: megabytes}; a type of which no file has 0.05 MB is too small for a colour of its own.
+    Returns a Figure.
     """
     fig, ax = figure(7.2, 1.1 + 0.42 * len(files))
     names, seen = list(files)[::-1], set()
     ends = np.zeros(len(names))
     for kind in dict.fromkeys(kind for parts in files.values() for kind in parts):
         sizes = np.array([files[name].get(kind, 0.0) for name in names])
-        if sizes.sum() > 0:
+        if sizes.max() >= 0.05:
             label = "int8" if kind == "uint8" else kind
             ax.barh(names, sizes, left=ends, height=0.6, color=COLOURS[SHADES.get(kind, "purple")],
                     label=None if label in seen else label)  # fmt: skip
@@ -36,7 +37,7 @@ def bytes_by_type(files):
             ends += sizes
     for name, end in zip(names, ends, strict=True):
         ax.annotate(f"{end:.1f}", (end, name), xytext=(5, 0), textcoords="offset points", va="center")
-    ax.set(xlabel="file (MB)", xlim=(0, 1.15 * ends.max()))
+    ax.set(xlabel="numbers in the file (MB)", xlim=(0, 1.15 * ends.max()))
     ax.set_title("What the numbers in a file are")
     ax.grid(axis="y", visible=False)
     fig.legend(loc="outside lower center", ncols=len(seen))
@@ -63,14 +64,16 @@ def moving_scales(batches, lines):
     return fig
 
 
-def damage_map(damage, *, bits=(2, 3, 4, 5, 6)):
+def damage_map(measured, prices, *, computed=(5, 6)):
     """Draw the divergence of the answers when one part alone is rounded: parts downwards, bits across.
 
-    `damage` maps parts to {bits: nats}. Returns a Figure.
+    `measured` and `prices` map parts to {bits: nats}. All bits of `measured` are drawn as they are; beyond a line
+    follow the `computed` ones, which come from `prices`. Returns a Figure.
     """
-    names = list(damage)
-    values = np.array([[max(damage[name][b], 1e-9) for b in bits] for name in names])
-    fig, ax = figure(6.4, 0.9 + 0.24 * len(names))
+    names, bits = list(measured), list(next(iter(measured.values())))
+    rows = [[*measured[name].values(), *(prices[name][b] for b in computed)] for name in names]
+    values = np.maximum(rows, 1e-9)
+    fig, ax = figure(7.2, 0.9 + 0.24 * len(names))
     norm = LogNorm(max(values.min(), 1e-6), max(values.max(), 1e-5))
     ax.imshow(values, aspect="auto", cmap="cividis", norm=norm)
     for row, line in enumerate(values):
@@ -78,9 +81,11 @@ def damage_map(damage, *, bits=(2, 3, 4, 5, 6)):
             dark = norm(value) < 0.55
             ax.text(column, row, f"{value:.1g}" if value >= 1e-4 else "·", ha="center", va="center", fontsize=8,
                     color="white" if dark else "black")  # fmt: skip
-    ticks(ax.xaxis, range(len(bits)), [str(b) for b in bits])
+    ax.axvline(len(bits) - 0.5, color=COLOURS["black"], linewidth=2)
+    words = [*(str(b) for b in bits), *(f"{b} (computed)" for b in computed)]
+    ticks(ax.xaxis, range(len(words)), words)
     ticks(ax.yaxis, range(len(names)), names)
-    ax.set(xlabel="bits a weight in this part, all others in float32")
+    ax.set(xlabel="bits a weight in this part, all others in float32   (· below 0.0001)")
     ax.set_title("Divergence of the answers (nats)")
     ax.grid(visible=False)
     return fig
@@ -98,7 +103,7 @@ def size_against_f1(series, *, teacher):
         ax.errorbar(x, y, yerr=spread, marker=marker, color=colour, capsize=3, label=name)
     ax.axhline(teacher, color=COLOURS["grey"], linestyle=":", label="teacher, float32")
     ax.set(xlabel="weights (MB)", ylabel="macro-F1")
-    ax.set_title("The same bytes, spent in two ways")
+    ax.set_title("The same bits for all, or spent where they help")
     ax.legend(loc="lower right")
     return fig
 
@@ -129,7 +134,7 @@ def bits_and_damage(bits, curve, uniform, now, *, budget, pinned=None, measured=
         )
     right.plot([now[0]], [now[1]], marker="x", markersize=11, markeredgewidth=2.5, linestyle="",
                color=COLOURS["vermillion"], label="your setting")  # fmt: skip
-    right.axvline(budget, color=COLOURS["vermillion"], linewidth=1.2)
+    right.axvline(budget, color=COLOURS["vermillion"], linewidth=1.2, label="budget")
     right.set_yscale("log")
     ticks(right.yaxis, [10.0**n for n in range(-5, 2)], [f"{10.0**n:g}" for n in range(-5, 2)])
     right.yaxis.set_minor_locator(NullLocator())

@@ -21,9 +21,9 @@ def weights_and_levels(counts, edges, levels, *, points=(), curve=None, now=None
     """Draw the distribution of weights with the levels they are rounded to; beside it F1 against the error.
 
     `counts` (bins,), in thousands of weights, and `edges` (bins + 1,) are a histogram, `levels` the values on one grid.
-    What lies beyond the last level is grey: with this grid it is clipped. `points` are (error, F1, measured by the
-    reader), `curve` is (errors, F1s) between them, `now` the error of the setting and its F1 or None. Errors are shares
-    of the weights' size. Returns a Figure.
+    What lies beyond the last level is grey: this grid does not reach it, that of another group may. `points` are
+    (error, F1, measured by the reader), `curve` is (errors, F1s) between them, `now` the error of the setting and its
+    F1 or None. Errors are shares of the weights' size. Returns a Figure.
     """
     fig, (left, right) = figure(7.4, 2.9, columns=2)
     middles = (edges[:-1] + edges[1:]) / 2
@@ -36,8 +36,8 @@ def weights_and_levels(counts, edges, levels, *, points=(), curve=None, now=None
     x = np.repeat(shown, 3)
     y = np.tile([0.0, top, np.nan], len(shown))
     left.plot(x, y, color=COLOURS["vermillion"], linewidth=1.0 if len(shown) < 40 else 0.4)
-    left.set(title="Levels of a middle group; grey: beyond", xlabel="weight", ylabel="weights (thousands)",
-             xlim=(edges[0], edges[-1]), ylim=(0, top))  # fmt: skip
+    left.set(title="Levels of a middle group\ngrey: beyond this group's levels", xlabel="weight",
+             ylabel="weights (thousands)", xlim=(edges[0], edges[-1]), ylim=(0, top))  # fmt: skip
     if curve is not None:
         right.plot(*curve, color=COLOURS["grey"], linestyle="--")
     for mine, marker, colour in ((False, "o", COLOURS["blue"]), (True, "D", COLOURS["green"])):
@@ -71,7 +71,7 @@ def f1_against_bits(series, *, teacher=None, baseline=None):
     """
     fig, ax = figure(6.8, 3.8)
     shift = 0.08 * (np.arange(len(series)) - (len(series) - 1) / 2)
-    for (name, points), colour, marker, aside in zip(series.items(), CYCLE, "osD^v", shift, strict=False):
+    for (name, points), colour, marker, aside in zip(series.items(), CYCLE, "osD^vP", shift, strict=False):
         y = [f1.value for _, f1 in points]
         spread = [[f1.value - f1.low for _, f1 in points], [f1.high - f1.value for _, f1 in points]]
         ax.errorbar(
@@ -127,7 +127,7 @@ def error_against_reach(curves):
         ax.plot([100 * reaches[best]], [100 * errors[best]], marker="o", linestyle="", color=colour)
     ax.set(xlabel="the grid reaches this share of the largest weight (%)", ylabel="error (% of the weights' size)",
            xlim=(0, 103), ylim=(0, None))  # fmt: skip
-    ax.set_title("Left of the dot clipping costs more, right of it rounding")
+    ax.set_title("The dot: what clipping adds is what finer steps save")
     ax.legend()
     return fig
 

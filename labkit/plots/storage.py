@@ -20,7 +20,6 @@ def format_costs(shares, costs, *, value_bits):
     fig, ax = figure(6.8, 3.6)
     for (name, cost), style in zip(costs.items(), ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1))), strict=False):
         ax.plot(100 * shares, cost, linestyle=style, label=name)
-    ax.axhline(value_bits, color=COLOURS["grey"], linewidth=1.4)
     ax.set(xlabel="weights that are zero (%)", ylabel="bits a weight", xlim=(0, 100), ylim=(0, 3 * value_bits))
     ax.set_title(f"Values of {value_bits} bits: when does a sparse format pay?")
     ax.legend(loc="upper right")
@@ -57,9 +56,10 @@ def svd_errors(curves, rounded):
     for (name, (bits, error)), colour, style in zip(curves.items(), CYCLE, ("-", "--", "-.", ":"), strict=False):
         ax.plot(bits, error, color=colour, linestyle=style, label=f"low rank, {name}")
     for (name, (bits, error)), colour, marker in zip(rounded.items(), CYCLE, "osD^", strict=False):
-        ax.plot(bits, error, color=colour, marker=marker, linestyle="", label=f"rounded, {name}")
+        ax.plot(bits, error, color=colour, marker=marker, markersize=9, markerfacecolor="none", markeredgewidth=1.6,
+                linestyle="", label=f"rounded, {name}")  # fmt: skip
     ax.set(xlabel="bits a weight of the matrix", ylabel="error (share of the norm)", xscale="log", ylim=(0, 1.02))
-    ticks(ax.xaxis, (0.5, 1, 2, 4, 8, 16, 32), ("0.5", "1", "2", "4", "8", "16", "32"))
+    ticks(ax.xaxis, (0.125, 0.25, 0.5, 1, 2, 4, 8, 16), ("0.125", "0.25", "0.5", "1", "2", "4", "8", "16"))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_title("The same bits, spent on rank or on rounding")
     ax.legend(fontsize=9)

@@ -84,7 +84,8 @@ def work_and_time(rows):
         spread = [[max(t.ratio - t.low, 0) for t in times], [max(t.high - t.ratio, 0) for t in times]]
         ax.errorbar([t.ratio for t in times], places, xerr=spread, linestyle="", marker=marker, color=colour, capsize=2,
                     markersize=5, linewidth=1.2, label=f"time left, batch of {batch}")  # fmt: skip
-    ax.set(xlabel="share of the whole model", xlim=(0, 1.2))
+    widest = max(t.high for _, times in rows.values() for t in times.values())
+    ax.set(xlabel="share of the whole model", xlim=(0, max(1.2, 1.03 * widest)))  # every interval ends in the picture
     ax.set_title("Work that is left, time that is left")
     ax.grid(axis="y", visible=False)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3, fontsize=9)
@@ -98,7 +99,7 @@ def plan_and_points(layers, kept_heads, share, *, points=(), now=None, limit=1.0
     columns that stays. `points` are (milliseconds, F1, trained afterwards, measured by the reader), `now` is
     (milliseconds, F1 or None) of the setting, `limit` the largest milliseconds shown.
     """
-    fig, (left, right) = figure(7.8, 3.0, columns=2)
+    fig, (left, right) = figure(7.8, 3.5, columns=2)
     heads, cells = np.shape(kept_heads)[1], _cells(np.asarray(layers), np.asarray(kept_heads), share)
     place = (0, heads + 1 + BLOCKS, -0.5, len(layers) - 0.5)
     left.imshow(cells, aspect="auto", origin="lower", interpolation="nearest", extent=place)
@@ -119,7 +120,8 @@ def plan_and_points(layers, kept_heads, share, *, points=(), now=None, limit=1.0
               xlim=(0, limit), ylim=(0, 1))  # fmt: skip
     ticks(right.yaxis, (0, 0.25, 0.5, 0.75, 1))
     if right.get_legend_handles_labels()[0]:
-        right.legend(loc="lower left", fontsize=8)
+        # Below: inside, the line of the setting would run through its words, and a box would hide low points.
+        right.legend(loc="upper center", bbox_to_anchor=(0.48, -0.19), ncols=2, fontsize=8, columnspacing=1.2)
     return fig
 
 

@@ -89,6 +89,7 @@ def view(answers, points=(), *, row, student, temperature, mix, measured=()):
         f"At temperature {temperature:g} the teacher says {_shares(answers.labels, p)}; the student "
         f"{_shares(answers.labels, q)}. The label is {answers.labels[label]}.",
         _loss(answers.labels, pushes.sum(axis=0), soft, hard, mix),
+        *map(_known, points),
         *map(_found, measured),
     ]
     return View(figure, " ".join(words))
@@ -105,6 +106,13 @@ def _loss(labels, push, soft, hard, mix):
     return (
         f"With a mix of {mix:g} the loss is {whole:.3f} nats, {share}. The score of {up} is pushed up most "
         f"({push.max():+.2f}), that of {down} down most ({push.min():+.2f})."
+    )
+
+
+def _known(one):
+    return (
+        f"The lesson's own student at temperature {one.temperature:g}, mix {one.mix:g}, gained {one.gain.points()} "
+        "over labels alone."
     )
 
 

@@ -52,9 +52,10 @@ print(f"The teacher's weights in a plain file: {plain:.1f} MB; with {bits} bits 
 # In lesson 03 you set weights to zero, in lesson 05 you rounded the others to small whole numbers. Neither of the two
 # is a file. *Somebody has to write them down.* This lesson is about how.
 #
-# We take the teacher, set a share of its encoder's weights to zero, and round every matrix to a few bits with one scale
-# a row. **How large is the packed file?** Above you see what the weights take in a plain file, and what they would take
-# if each of them had just as many bits as it was rounded to.
+# We take the teacher, set a share of its encoder's weights to zero, and round the matrices of the embeddings and of the
+# encoder to a few bits with one scale a row. Pooler, head, biases and LayerNorm stay floats. **How large is the packed
+# file?** Above you see what the weights take in a plain file, and what they would take if each of them had just as many
+# bits as most are rounded to.
 
 # %%
 predict("storage.packed-file", 11.4, unit="MB")  # ← your guess
@@ -154,13 +155,13 @@ show(
 )
 
 # %% [markdown]
-# With 32-bit values (lesson 03) a list of positions paid from one half of zeros on. With values this small it pays only
-# when nearly everything is gone.
+# With 32-bit values and 32-bit positions (lesson 03) a list of positions paid from one half of zeros on. With values of
+# 4 bits it pays only from 80 % on, even with positions of 16 bits. A bitmap pays from a quarter on.
 #
 # ## One code for zeros and all others
 #
-# The bitmap treats a zero and the numbers beside it as two different things. They are not: zero is a symbol like
-# others, only more frequent. So count *all* symbols, and let a frequent one cost less. Eight weights:
+# The bitmap spends a whole bit on each place, and the same bits on each value, as if all were equally frequent. They
+# are not. So count *all* symbols, zero as one of them, and let a frequent one cost less. Eight weights:
 #
 # | weight | 0 | 1 | −1 | 2 | |
 # |---|---|---|---|---|---|
@@ -187,14 +188,18 @@ def message_bits(symbols):
 
 # %%
 floor = message_bits(matrix.ravel().tolist()) / matrix.size
-print(f"entropy of the real matrix: {floor:.3f} bits a weight")
+bitmap = 8 * taken[f"bitmap, {bits} bits each"] / matrix.size
+print(f"entropy of the real matrix: {floor:.3f} bits a weight; its bitmap took {bitmap:.3f}")
 record("entropy-of-the-matrix", floor, unit="bits a weight", sparsity=sparsity, bits=bits)
 
 # %% [markdown]
+# The difference has two parts: a pattern that is not coded, and values that all have the same bits. Code both by their
+# entropies, and they come to just what the single code for all symbols takes.
+#
 # ## Would gzip not do?
 #
-# Everybody has a compressor. Four of them get the matrix with a byte for each weight, at their highest settings. **How
-# many bits a weight does gzip need?** The entropy is printed above.
+# Everybody has a compressor. Four of them get the matrix with a byte for each weight, at high settings. **How many bits
+# a weight does gzip need?** The entropy is printed above.
 
 # %%
 predict("storage.gzip", 2.0, unit="bits a weight")  # ← your guess
@@ -210,8 +215,10 @@ from labkit.coding import encode
 
 # %%
 flat, code = matrix.tobytes(), encode(matrix)
+without = zlib.compressobj(9, zlib.DEFLATED, 15, 9, zlib.Z_HUFFMAN_ONLY)  # gzip that does not look for matches
 lengths = {
     "gzip": len(zlib.compress(flat, 9)),
+    "gzip, matches off": len(without.compress(flat) + without.flush()),
     "bzip2": len(bz2.compress(flat)),
     "lzma (xz)": len(lzma.compress(flat, preset=9)),
     "zstd": pyarrow.Codec("zstd", compression_level=19).compress(flat).size,
@@ -222,7 +229,7 @@ reveal("storage.gzip", reached["gzip"])
 
 # %%
 show(
-    plots.reached(reached, floor=floor, title="The same matrix, five coders"),
+    plots.reached(reached, floor=floor, title="The same matrix, coded in six ways"),
     alt=f"Bits a weight, entropy {floor:.2f}: " + ", ".join(f"{name} {size:.2f}" for name, size in reached.items()),
 )
 over = reached["entropy coder"] / floor - 1
@@ -230,9 +237,11 @@ record("coder-over-entropy", over, unit="of the entropy", expected=(0.0, 0.02))
 record("gzip-over-entropy", reached["gzip"] / floor - 1, unit="of the entropy", expected=(0.05, 0.8))
 
 # %% [markdown]
-# gzip and its relatives are made for text. They look for strings that have come before, and among weights there are
-# none: every match that they find is chance. What is left is a Huffman code, and that spends at least one whole bit on
-# each symbol, also on a zero, which is worth much less when most of the weights are zeros.
+# gzip is made for text. It looks for strings that have come before. Among weights nearly every match is chance, and to
+# write down where it was costs more than it saves: look at the bar with the matches off. (Only when nearly all weights
+# are zero do long runs of zeros come again, and then the search pays.) What that bar still has above the entropy is
+# gzip's Huffman code, which spends at least one whole bit on each symbol, also on a zero. Where seven weights in ten
+# are zeros, a zero is worth half a bit. The other three look for order in ways of their own; weights have little of it.
 #
 # And the weights as they were, 32-bit floating-point numbers? Look at their four bytes one by one:
 
@@ -240,13 +249,14 @@ record("gzip-over-entropy", reached["gzip"] / floor - 1, unit="of the entropy", 
 whole = teacher.model.state_dict()[name].numpy()
 planes = np.ascontiguousarray(whole).view(np.uint8).reshape(-1, 4).T
 for place, plane in zip(("lowest byte", "second", "third", "sign and exponent"), planes, strict=True):
-    print(f"{place:18} {message_bits(plane.tolist()) / plane.size:.2f} of 8 bits")
+    print(f"{place:18} entropy {message_bits(plane.tolist()) / plane.size:.2f} of 8 bits, "
+          f"gzip {8 * len(zlib.compress(plane.tobytes(), 9)) / plane.size:.2f}")
 gzipped = len(zlib.compress(whole.tobytes(), 9)) / whole.nbytes
 record("gzip-of-floats", gzipped, unit="of the size", expected=(0.85, 0.97))
 
 # %% [markdown]
-# The lower bytes are noise: no compressor takes anything away from them. Only the byte with the exponent has some
-# order. **Compression without loss begins after the noise has been rounded away**, not before.
+# The lower bytes are noise: gzip takes nothing away from them. Only the byte with the exponent has some order.
+# **Compression without loss begins after the noise has been rounded away**, not before.
 #
 # ## A fraction of a bit
 #
@@ -260,6 +270,9 @@ record("gzip-of-floats", gzipped, unit="of the size", expected=(0.85, 0.97))
 # |---|---|---|---|---|---|
 # | symbol | 0 | 0 | 1 | 0 | 2 |
 # | number | ⌊4/2⌋·4 + 0 + 0 = 8 | ⌊8/2⌋·4 = 16 | 16·4 + 2 = 66 | ⌊66/2⌋·4 = 132 | 132·4 + 3 = 531 |
+#
+# Here $x \bmod f$ is always 0. From an odd number it is not: symbol 0 on 5 gives ⌊5/2⌋·4 + 0 + 1 = 9. The remainder of
+# 9 by 4 is slot 1, the second of symbol 0, and that keeps in mind that it was 5 and not 4.
 #
 # A frequent symbol doubles the number: one bit. A rare one makes it four times as large: two bits. A symbol that comes
 # seven times out of eight would multiply it by 8/7: a fifth of a bit. To read the message, undo the last step first:
@@ -285,7 +298,8 @@ while number > 4:
 print("taken out, the last one first:", message)
 
 # %% [markdown]
-# And a thousand real weights, in one number:
+# And a thousand real weights, in one number. Before the first push it is 1000, the total, as it was 4 above. That takes
+# ten bits by itself:
 
 # %%
 start = np.random.default_rng(seed).integers(0, matrix.size - 1000)
@@ -297,7 +311,8 @@ for weight in weights.tolist():
     place = int(np.searchsorted(symbols, weight))
     quotient, remainder = divmod(number, int(counts[place]))
     number = quotient * 1000 + int(first[place]) + remainder
-print(f"the number has {number.bit_length()} bits; the entropy asks for {message_bits(weights.tolist()):.0f}")
+print(f"the number has {number.bit_length()} bits; the entropy asks for {message_bits(weights.tolist()):.0f}, "
+      f"the 1000 at the beginning for {np.log2(1000):.0f}")
 print(f"it begins with {str(number)[:40]} …")
 back, number = pop(number, counts.tolist())
 print(f"on top: {symbols[back]}; the last of the weights: {weights[-1]}")
@@ -313,20 +328,31 @@ listed = pack.inspect(packed)
 floors = {key: message_bits(code.integers.ravel().tolist()) / 8 for key, code in small.encodings.items()}
 coded = {row["name"]: row["bytes"] - row["scale_bytes"] for row in listed if row["stored"] == "integers"}
 everything = sum(coded.values()) + sum(row["bytes"] for row in listed if row["stored"] == "tables")
-print(f"integers with all tables: {everything / 1e6:.3f} MB; entropy of each matrix, added up: {sum(floors.values()) / 1e6:.3f} MB")
-record("file-over-entropy", everything / sum(floors.values()) - 1, unit="of the entropy", expected=(-0.05, 0.02))
+entropies = sum(floors.values())
+print(f"integers with all tables: {everything / 1e6:.3f} MB; entropies of the matrices: {entropies / 1e6:.3f} MB")
+scales, how_many = sum(row["scale_bytes"] for row in listed), sum(c.scales.numel() for c in small.encodings.values())
+print(f"{how_many:,} scales of 16 bits take {8 * scales / how_many:.1f} bits each")
+record("file-over-entropy", everything / entropies - 1, unit="of the entropy", expected=(-0.05, 0.02))
 
 # %%
-show(
-    plots.contents(listed, title="The packed file, part by part"),
-    alt="Kilobytes by part: " + ", ".join(f"{kind} {size / 1000:,.0f}" for kind, size in pack.totals(listed).items()),
-)
+def in_words(listed):
+    kinds = pack.totals(listed) | {
+        "scales among these": sum(row["scale_bytes"] for row in listed),
+        "floats among these": sum(row["bytes"] for row in listed if row["stored"] in ("dense", "half", "sparse")),
+    }
+    return "Kilobytes by part: " + ", ".join(f"{kind} {size / 1000:,.0f}" for kind, size in kinds.items())
+
+
+show(plots.contents(listed, title="The packed file, part by part"), alt=in_words(listed))
 
 # %% [markdown]
-# Three things to see. The word embedding is most of the file: it was rounded but not pruned. Pooler and head are few
-# weights, and yet a visible bar: nobody rounded them, and a float costs its 32 bits. And *scales* are there, one of 16
-# bits for each row. They are floats too, with noise in their lower byte, so there is little to gain from coding them.
-# The smaller the weights get, the more such things weigh.
+# The file may come out a little *below* the entropies. They are no limit for it: rows of large and of small weights
+# have counts of their own in the file, and the entropy of a whole matrix does not know of them.
+#
+# Three things to see in the picture. The word embedding is most of the file: it was rounded but not pruned. Pooler and
+# head are few weights, and yet a visible bar: nobody rounded them, and a float costs its 32 bits. And *scales* are
+# there, one of 16 bits for each row. They are floats too. Their lower byte is noise and stays as it is, the upper one
+# is coded: what is left of the 16 bits is printed above. The smaller the weights get, the more such things weigh.
 #
 # With the entropy one can tell the size of a file that nobody has made yet. A sample of each layer's weights is enough:
 # prune it, round it, count. Does it come true?
@@ -340,23 +366,24 @@ off = []
 for share, width in grid:
     setting = {"sparsity": share, "bits": width, "embedding_bits": width}
     real = Policy(widget.steps_of(**setting)).packed(teacher, task).stat().st_size / 1e6
-    off.append(sizes.whole(*setting.values()) / real - 1)
-    print(f"{share:4.0%} zeros, {width} bits: {sizes.whole(*setting.values()):6.2f} MB told, {real:6.2f} MB in the file")
+    told = sizes.whole(*setting.values())
+    off.append(told / real - 1)
+    print(f"{share:4.0%} zeros, {width} bits: {told:6.2f} MB told, {real:6.2f} MB in the file")
 record("told-size-off-by", float(np.abs(off).max()), unit="of the file", expected=(0.0, 0.08))
 
 # %% [markdown]
 # Within a few percent, and where few bits are left the file is even smaller than told. A row with one large weight gets
-# a wide step, and most of its other weights become zero. The file counts such rows apart from others; the entropy of the
-# whole matrix does not know of them.
+# a wide step, and most of its other weights become zero. The file counts such rows apart from others; the entropy of
+# the whole matrix does not know of them.
 #
 # ## Tune it
 #
-# Sparsity and bits, and what every layer then takes: grey with all its bits, blue by its entropy. The sizes are computed
-# from a sample of the real weights, so the sliders answer at once. **Measure** prunes, rounds and packs the real model,
-# loads the file, and scores it.
+# Sparsity and bits, and what every layer then takes: grey with all its bits, blue by its entropy. The sizes are
+# computed from a sample of the real weights, so the sliders answer at once. **Measure** prunes, rounds and packs the
+# real model, loads the file, and scores it.
 #
-# Three things to find out: At 8 bits, how much does coding save? At which sparsity do 8 bits and 2 bits come to the same
-# size? Which of the three sliders moves the file most, and which moves F1 most?
+# Three things to find out: At 8 bits, how much does coding save? How many zeros do 8 bits need until the file is as
+# small as with 2 bits and no zeros at all? Which of the three sliders moves the file most, and which moves F1 most?
 
 # %%
 from labkit.widgets.panel import static
@@ -371,6 +398,10 @@ panel
 static(widget.view, sizes=sizes, sparsity=0.5, bits=4, embedding_bits=4)
 
 # %% [markdown]
+# Why is the line of 2 bits so flat? With one scale a row and 2 bits, every weight below half of its row's largest is
+# rounded to zero anyway. Those are nearly all, and pruning takes the smallest of them: hardly anything changes until it
+# reaches the others.
+#
 # ## Two thin matrices for one
 #
 # The article names factorization as another way, and says that it splits the model into several sub-models. It does
@@ -380,8 +411,11 @@ static(widget.view, sizes=sizes, sparsity=0.5, bits=4, embedding_bits=4)
 # \begin{pmatrix} 2\\ 1\\ 3 \end{pmatrix} \begin{pmatrix} 1 & 2 & 3 \end{pmatrix}$$
 #
 # Nine numbers became six. Rank one: every row is a multiple of one row. For any matrix the *singular value
-# decomposition* gives the nearest matrix of a chosen rank $r$ (Eckart and Young 1936), and two factors of
-# rows × $r$ and $r$ × columns. What is lost is the sum of the squares of the singular values that were left out.
+# decomposition* gives the nearest matrix of a chosen rank $r$, the one with the least sum of squared errors (Eckart and
+# Young 1936), as two factors of rows × $r$ and $r$ × columns. A matrix works along as many directions as its smaller
+# side has numbers. A *singular value* says how strongly it works along one of them, the largest first. Rank $r$ keeps
+# the first $r$ directions. Its sum of squared errors is the sum of the squares of the singular values that were left
+# out.
 #
 # ### Exercise 9.4 · ●●○○ · 8 minutes
 #
@@ -395,24 +429,30 @@ def largest_rank(rows, columns):
     ...  # your code
 
 
+# %%
+shapes = {"word embedding": (30522, 384), "feed-forward": (1536, 384), "attention": (384, 384)}
+for kind, (height, width) in shapes.items():
+    print(f"{kind:15} {height:6,} × {width}: two factors are smaller up to rank {largest_rank(height, width)}")
+
 # %% [markdown]
-# Real matrices are never exactly of low rank. How near are they? And is rank a better way to spend bits than rounding?
-# For the same matrices: the error that low rank makes with factors of 8 bits, and the error of rounding, against the
-# bits that a weight of the matrix costs.
+# Rank 128 saves in all three. But real matrices are never exactly of low rank. How near are they? And is rank a better
+# way to spend bits than rounding? For one matrix of each shape: the error of low rank, its factors counted at 8 bits
+# and taken as exact (that flatters it), and the error of rounding with one scale a row, against the bits that a weight
+# of the matrix costs.
 
 # %%
 from labkit.quantization import Scheme, dequantize, quantize
 
 
 def low_rank(weight, value_bits=8):
-    values = np.linalg.eigvalsh(weight.T @ weight)[::-1].clip(0)  # the squares of the singular values
+    values = np.linalg.svd(weight, compute_uv=False) ** 2  # the squares of the singular values, the largest first
     ranks = np.unique(np.geomspace(4, len(values), 12 if profile == "quick" else 40).astype(int))
     error = np.array([np.sqrt(values[rank:].sum() / values.sum()) for rank in ranks])
     return ranks * sum(weight.shape) * value_bits / weight.size, error
 
 
 def rounding(weight):
-    codes = [quantize(torch.from_numpy(weight), Scheme(width, "row", clip="mse")) for width in (2, 3, 4, 6)]
+    codes = [quantize(torch.from_numpy(weight), Scheme(width, "row")) for width in (2, 3, 4, 6)]
     cost = [(encode(code.integers.numpy()).words.nbytes + code.scales.nbytes) * 8 / weight.size for code in codes]
     error = [np.linalg.norm(dequantize(code).numpy() - weight) / np.linalg.norm(weight) for code in codes]
     return np.array(cost), np.array(error)
@@ -439,10 +479,14 @@ record("embedding-error-low-rank", at_four["word embedding"], unit="of the norm"
 record("embedding-error-rounded", float(rounded["word embedding"][1][2]), unit="of the norm", expected=(0.05, 0.25))
 
 # %% [markdown]
-# The lines stay high up to the right end: the singular values fall slowly, nearly every direction of the matrix is in
-# use. Rounding spends the same bits far better. An error in the matrix is not yet an error in F1. **Which macro-F1 does
-# the teacher have left with its word embedding at rank 128?** That table then has a third of its numbers. Nothing is
-# trained afterwards.
+# The lines fall late. At 4 bits low rank still leaves a large part of the norm, rounding far less. Where low rank
+# becomes exact, at the right end of each line, it costs 8 bits and more. The singular values fall slowly: nearly every
+# direction of the matrix is in use. Only the leftmost points, those of 2 bits, lie about as high as the lines: a scale
+# that reaches up to the largest weight of its row leaves nearly all the others at zero. (`clip="mse"` of lesson 05
+# shortens that reach; here all roundings are those of the files.)
+#
+# An error in the matrix is not yet an error in F1. **Which macro-F1 does the teacher have left with its word embedding
+# at rank 128?** That table then has a third of its numbers. Nothing is trained afterwards.
 
 # %%
 predict("storage.f1-rank-128", 0.85, unit="macro-F1")  # ← your guess
@@ -464,26 +508,31 @@ reveal("storage.f1-rank-128", macro_f1(truth, answers[f"rank {rank}"]))
 # %%
 weighed = {key: policy.packed(teacher, task).stat().st_size / 1e6 for key, policy in rivals.items()}
 for key in rivals:
-    print(f"{key:28} {weighed[key]:6.2f} MB   macro-F1 {macro_f1(truth, answers[key]):.3f}   against the teacher {lost[key].points()}")
+    f1 = macro_f1(truth, answers[key])
+    print(f"{key:28} {weighed[key]:6.2f} MB   macro-F1 {f1:.3f}   against the teacher {lost[key].points()}")
 record("f1-low-rank", macro_f1(truth, answers[f"rank {rank}"]), unit="macro-F1", rank=rank)
 record("size-low-rank", weighed[f"rank {rank}"], unit="MB", rank=rank)
 record("size-4-bits", weighed["4 bits"], unit="MB", expected=(7, 12))
 
 # %% [markdown]
+# Compare the megabytes and the points lost, each with its interval. If the last line has fewer of both, rounding is the
+# better way to store these weights. It is not even at its best here: with lesson 05's groups of 64 weights in place of
+# whole rows the error of the same 4 bits is smaller, for some more scales.
+#
 # The model is still *one* model with the same layers; one of its matrices became two. It can be worth it where a matrix
-# is *trained* thin from the start (ALBERT does that), or where multiplications count and not bytes. As a way to store
-# these weights, rounding wins.
+# is *trained* thin from the start (ALBERT does that), or where multiplications count and not bytes.
 #
 # ## Words
 #
 # Half of the weights are rows of the word embedding, one for each of 30,522 tokens. Most tokens never occur in our
-# headlines. `MergeVocabulary` keeps some rows, and lets every other token use the kept row that is nearest to its own.
-# What does that leave to store?
+# headlines. `MergeVocabulary` keeps the rows of the tokens that occur most often in the training texts, headlines and
+# articles, and lets every other token use the kept row that is nearest to its own. What does that leave to store?
 #
 # ### Exercise 9.5 · ●○○○ · 6 minutes
 #
-# Write `merged_bytes(tokens, rows, width, bits)`: the bytes of the table that is left and of the map, which spends whole
-# bits on each token.
+# Write `merged_bytes(tokens, rows, width, bits)`: the bytes of both together, the table that is left (`rows` × `width`
+# weights of `bits` bits, no scales) and the map, which gives *every* token a row number of the same whole number of
+# bits.
 
 
 # %%
@@ -497,16 +546,21 @@ merged = Policy([PruneMagnitude(sparsity=sparsity), MergeVocabulary(rows=rows), 
 file = merged.packed(teacher, task)
 inside = {row["name"]: row["bytes"] for row in pack.inspect(file)}
 table, chosen_rows = inside["bert.embeddings.word_embeddings.weight"], inside["rows of tokens"]
-print(f"by your formula {merged_bytes(30522, rows, 384, bits) / 1000:,.0f} kB; in the file the table takes "
-      f"{table / 1000:,.0f} kB, the map {chosen_rows / 1000:,.1f} kB, the words {inside['words'] / 1000:,.1f} kB")
+by_formula = {"table": merged_bytes(0, rows, 384, bits), "map": merged_bytes(30522, rows, 0, bits)}
+for part, size in {"table": table, "map": chosen_rows}.items():
+    print(f"the {part}: {by_formula[part] / 1000:7,.1f} kB by your formula, {size / 1000:7,.1f} kB in the file")
+print(f"the words: {inside['words'] / 1000:.1f} kB")
 record("merged-file", file.stat().st_size / 1e6, unit="MB", rows=rows, bits=bits)
 record("map", chosen_rows / 1000, unit="kB", rows=rows)
 record("words", inside["words"] / 1000, unit="kB", expected=(80, 100))
 
 # %% [markdown]
-# The map is smaller than its formula. Which tokens kept their row takes less than a bit a token to say, and those need
-# no number. The *words* themselves are a larger part than one would think, and they hardly compress. Why? Compare them
-# with the same words in alphabetical order:
+# Both are smaller than their formulas. The table, although its scales are in it too, because its weights are coded:
+# they take their entropy, not all their bits. The map, because which tokens kept their row takes less than a bit a
+# token to say, and those need no number.
+#
+# The *words* themselves are a larger part than one would think, and they hardly compress. Why? Compare them with the
+# same words in alphabetical order:
 
 # %%
 from math import lgamma, log
@@ -530,38 +584,54 @@ record("words-in-alphabetical-order", by_letter / 1000, unit="kB", expected=(40,
 from labkit.steps import SortVocabulary
 
 merge_and_sort = [*steps[:1], MergeVocabulary(rows=rows), SortVocabulary(), steps[1]]
-file_sorted = Policy(merge_and_sort).packed(teacher, task)
-same = np.array_equal(pack.load(file).logits(texts[:50]), pack.load(file_sorted).logits(texts[:50]))
-print(f"logits equal in every bit: {same}; {(file.stat().st_size - file_sorted.stat().st_size) / 1000:.1f} kB less")
-record("saved-by-sorting", (file.stat().st_size - file_sorted.stat().st_size) / 1000, unit="kB", expected=(40, 60))
+final = Policy(merge_and_sort).packed(teacher, task)
+same = np.array_equal(pack.load(file).logits(texts[:50]), pack.load(final).logits(texts[:50]))
+saved = (file.stat().st_size - final.stat().st_size) / 1000
+print(f"logits equal in every bit: {same}; {saved:.1f} kB less")
+after = {row["name"]: row["bytes"] for row in pack.inspect(final)}
+for part in ("words", "rows of tokens"):
+    print(f"{part}: {inside[part] / 1000:.1f} kB before, {after[part] / 1000:.1f} kB now")
+record("saved-by-sorting", saved, unit="kB", expected=(40, 60))
 
 # %% [markdown]
+# The map, the *rows of tokens*, becomes smaller too. In alphabetical order many a token shares its row with a neighbour
+# in the list, and to say so takes fewer bits than a number.
+#
 # ## Every byte, and none of them wrong
 #
 # Here is the smaller file. On a command line the same comes from `labkit pack inspect FILE --picture out.png`.
 
 # %%
-file = file_sorted
-listed = pack.inspect(file)
-show(
-    plots.contents(listed, title="Pruned, rounded, merged: where every byte goes"),
-    alt="Kilobytes by part: " + ", ".join(f"{kind} {size / 1000:,.0f}" for kind, size in pack.totals(listed).items()),
-)
-print(f"{sum(row['bytes'] for row in listed):,} bytes listed, {file.stat().st_size:,} in the file")
+listed = pack.inspect(final)
+show(plots.contents(listed, title="Pruned, rounded, merged: where every byte goes"), alt=in_words(listed))
+print(f"{sum(row['bytes'] for row in listed):,} bytes listed, {final.stat().st_size:,} in the file")
 
 # %% [markdown]
-# A model that was packed has to come back as it was: not nearly, but in every bit, and in another process. And a file
-# that was damaged on its way has to say so. One bit of millions is enough to try:
+# The *other embeddings* are smaller than in the first picture as well: `MergeVocabulary` also takes away the positions
+# beyond 128 tokens, the longest text that we ever compute.
+#
+# A model that was packed has to come back as it was: not nearly, but in every bit, and in another process. So here is
+# the model as it is before it is packed, the steps done by hand, and the same model from the file:
 
 # %%
 import subprocess
 import sys
 
+unpacked = teacher.copy()
+for step in merge_and_sort:
+    step.prepare(unpacked, task)
+for step in merge_and_sort:
+    step.finish(unpacked)
+one = pack.load(final)
+here = one.logits(texts[:5]).tobytes().hex()
 code = "import sys; from labkit import pack; print(pack.load(sys.argv[1]).logits(sys.argv[2:]).tobytes().hex())"
-words = [sys.executable, "-c", code, str(file), *texts[:5]]
+words = [sys.executable, "-c", code, str(final), *texts[:5]]
 there = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
-one = pack.load(file)
-print("logits here and in a fresh process equal in every bit:", one.logits(texts[:5]).tobytes().hex() == there)
+print("logits before packing and from the file equal in every bit:", unpacked.logits(texts[:5]).tobytes().hex() == here)
+print("logits here and in a fresh process equal in every bit:", here == there)
+
+# %% [markdown]
+# And a file that was damaged on its way has to say so. One bit of millions is enough to try:
 
 # %%
 import tempfile
@@ -570,7 +640,7 @@ from pathlib import Path
 from labkit.errors import PackError
 
 with tempfile.TemporaryDirectory() as folder:
-    damaged = bytearray(file.read_bytes())
+    damaged = bytearray(final.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     (Path(folder) / "damaged.pack").write_bytes(damaged)
     try:
@@ -578,30 +648,36 @@ with tempfile.TemporaryDirectory() as folder:
     except PackError as error:
         print(error)
 
+# %% [markdown]
+# *words* are here the 32-bit words that the entropy coder wrote, most of the file, and not those of the vocabulary. The
+# last thing to see is how long loading takes, and what the model is worth:
+
 # %%
 import time
 
 clock = time.perf_counter()
-pack.load(file)
+pack.load(final)
 seconds = time.perf_counter() - clock
 f1 = macro_f1(truth, predict_once(one, texts))
-print(f"{file.stat().st_size / 1e6:.2f} MB, loaded in {seconds:.2f} s; macro-F1 {f1:.3f} without any training")
+print(f"{final.stat().st_size / 1e6:.2f} MB, loaded in {seconds:.2f} s; macro-F1 {f1:.3f} without any training")
 record("load", seconds, unit="s", expected=(0.0, 2.0))
-record("smaller", 1e6 * plain / file.stat().st_size, unit="times", sparsity=sparsity, bits=bits, rows=rows)
+record("smaller", 1e6 * plain / final.stat().st_size, unit="times", sparsity=sparsity, bits=bits, rows=rows)
 
 # %% [markdown]
 # The file is small, and its F1 shows that nothing was done to help the model: pruned in one shot, rounded, its words
-# merged, and never trained. That is what [the lesson on distillation](10_distillation.ipynb) is for. *What a step costs in
-# bytes you know now before you take it.*
+# merged, and never trained. That is what [the lesson on distillation](10_distillation.ipynb) is for. *What a step costs
+# in bytes you know now before you take it.*
 #
 # ## The article says, we measured
 
 # %%
 from labkit.claims import verdicts
 
+dense = Policy([Quantize(bits=bits, group="row")]).packed(teacher, task).stat().st_size / 1e6
 verdicts({
     "C03": f"{zeros:.0%} zeros in a matrix: {8 * taken['CSR of PyTorch'] / matrix.size:.1f} bits a weight in PyTorch's "
-    f"sparse format, {reached['entropy coder']:.2f} when the zeros are coded",
+    f"sparse format, {reached['entropy coder']:.2f} when the zeros are coded. The file at {bits} bits: {dense:.2f} MB "
+    f"without pruning, {packed.stat().st_size / 1e6:.2f} MB with {sparsity:.0%} of the encoder at zero",
     "C10": f"one matrix became two thin ones, in one model; at rank {rank} of 384 the word embedding is off by "
     f"{float(np.interp(rank * (30522 + 384) * 8 / (30522 * 384), *curves['word embedding'])):.2f} of its norm, F1 "
     f"{macro_f1(truth, answers[f'rank {rank}']):.3f} ({weighed[f'rank {rank}']:.1f} MB); rounded to 4 bits "
@@ -612,9 +688,11 @@ verdicts({
 # ## Recap
 #
 # - A position costs bits. The smaller the values, the more zeros it takes before a sparse format pays.
-# - The counts of the symbols say how small the file can get: their entropy. A good coder comes within a few thousandths.
-# - gzip looks for repetition, and weights have none. Floats are mostly noise: round first, compress then.
-# - Factorization splits a matrix, not a model. These matrices use nearly all their directions: rounding spends bits better.
+# - The counts of the symbols say how small the file can get: their entropy (of each group of weights that is alike). A
+#   good coder comes within a few thousandths.
+# - gzip looks for repetition, and weights have hardly any. Floats are mostly noise: round first, compress then.
+# - Factorization splits a matrix, not a model. These matrices use nearly all their directions: from 3 bits on,
+#   rounding spends bits better.
 # - Count everything: scales, the map, the words and their order. In the smallest files they are what is left.
 #
 # ## Further reading
@@ -623,9 +701,10 @@ verdicts({
 # - Duda: *Asymmetric numeral systems*, 2013, [arXiv 1311.2540](https://arxiv.org/abs/1311.2540).
 # - Bamler: *Understanding Entropy Coding With Asymmetric Numeral Systems*, 2022,
 #   [arXiv 2201.01741](https://arxiv.org/abs/2201.01741). By the author of the coder that we use.
-# - Han, Mao, Dally: *Deep Compression*, ICLR 2016, [arXiv 1510.00149](https://arxiv.org/abs/1510.00149). Pruning, shared
-#   weights and Huffman coding, one after the other.
+# - Han, Mao, Dally: *Deep Compression*, ICLR 2016, [arXiv 1510.00149](https://arxiv.org/abs/1510.00149). Pruning,
+#   shared weights and Huffman coding, one after the other.
 # - Eckart, Young: *The approximation of one matrix by another of lower rank*, Psychometrika 1, 1936.
-# - Lan et al.: *ALBERT*, ICLR 2020, [arXiv 1909.11942](https://arxiv.org/abs/1909.11942). A thin embedding from the start.
+# - Lan et al.: *ALBERT*, ICLR 2020, [arXiv 1909.11942](https://arxiv.org/abs/1909.11942). A thin embedding from the
+#   start.
 # - Abdaoui, Pradel, Sigel: *Load What You Need*, 2020, [arXiv 2010.05609](https://arxiv.org/abs/2010.05609). Smaller
 #   vocabularies.

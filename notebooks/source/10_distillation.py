@@ -11,7 +11,7 @@
 #
 # | you need | minutes (quick · full) | difficulty | in the article |
 # |---|---|---|---|
-# | lessons 02 to 04 | 1 · 7 | ●●○○ | 4.3 case 1, 8.2 |
+# | lessons 02 to 05, and 09 for one table | 1 · 7 | ●●○○ | 4.3 case 1, 8.2 |
 #
 # The minutes are the machine's, when it has the teacher already. Take an hour and a half for yourself.
 
@@ -98,6 +98,7 @@ show(
 
 # %%
 headlines, n = task.texts("train"), len(task.texts("train"))
+# 400 pieces of 7 words, explained below; the first n rows are the headlines.
 unlabelled = Distill(transfer=400, words=7, crop="pieces").rows(task, seed=seed)[0][n:]
 kinds = {"training headlines": headlines, "test headlines": texts, "text from the training articles": unlabelled}
 left = {
@@ -106,17 +107,17 @@ left = {
 }
 much = {name: float(np.mean(some >= 0.05)) for name, some in left.items()}
 show(
-    plots.doubts(left),
-    alt="Share of texts that leave at least so much probability to other topics. At least 5 % is left in: "
+    plots.doubts(left), alt="Share of texts that leave at least so much probability to other topics. At least 5 % in: "
     + ", ".join(f"{name} {share:.0%}" for name, share in much.items()),
-)
+)  # fmt: skip
 for name, share in much.items():
     record(f"5 % left, {name}", 100 * share, unit="% of the texts")
 
 # %% [markdown]
-# On the training headlines the teacher repeats the label, and next to nothing else: it knows them by heart. On text that it
-# has never seen it has much more to say. There are two ways out, and most people use both: bring out the little that is there
-# (that is *temperature*), and ask about other text. First the temperature.
+# On the training headlines the teacher repeats the label, and next to nothing else: it knows them by heart. On text
+# that it has never seen it is less sure. Part of that says what a text is *nearly*. Part of it says only that the piece
+# is about nothing: seven words from the middle of a sentence may fit any topic. There are two ways out, and most people
+# use both: bring out the little that is there (that is *temperature*), and ask about other text. First the temperature.
 #
 # ## Warmer
 #
@@ -158,18 +159,20 @@ for warmth in (1, 2, 10, 100):
 second = np.sort(probabilities, axis=1)[:, -2]
 typical = int(np.argmax(np.where(probabilities.max(axis=1) > 0.9, second, 0)))
 warm = np.geomspace(0.5, 50, 60)
-curve = np.array([np.asarray(soften(scores[[typical]], each))[0] for each in warm])
+curve = np.array([np.asarray(soften(scores[[typical]], each))[0] for each in (*warm, temperature)])
 print(f"{texts[typical]!r}, label: {task.labels[truth[typical]]}")
 show(
-    plots.temperature_curves(warm, curve, task.labels, marks=(temperature,)),
-    alt="Probabilities of one headline against the temperature. At 0.5: "
-    + ", ".join(f"{name} {p:.0%}" for name, p in zip(task.labels, curve[0], strict=True))
-    + f". All come together at {1 / len(task.labels):.0%} as it gets warm.",
+    plots.temperature_curves(warm, curve[:-1], task.labels, marks=(temperature,)),
+    alt="Probabilities of one headline against the temperature. " + "".join(
+        f"At {each:g}: " + ", ".join(f"{name} {p:.1%}" for name, p in zip(task.labels, row, strict=True)) + ". "
+        for each, row in ((warm[0], curve[0]), (temperature, curve[-1]))
+    ) + f"All come together at {1 / len(task.labels):.0%} as it gets warm.",
 )
 
 # %% [markdown]
-# Cold, there is one answer. Very warm, all answers are alike. In between one can see which topic comes second, and
-# which third. The grey line is the temperature of this lesson.
+# Cold, there is one answer. Very warm, all answers are alike. In between one can see which topic comes second. Where
+# lines lie on each other, the teacher sees hardly a difference: it has no third choice to tell. The grey line is the
+# temperature of this lesson.
 #
 # ## How far is the student from the teacher?
 #
@@ -217,7 +220,7 @@ from labkit.steps.distill import distillation_loss
 
 cut = Policy([KeepLayers(layers)]).apply(teacher, task)
 untrained = logits_once(cut, texts)
-batch = {"teacher_logits": torch.tensor(scores), "labels": torch.full((len(texts),), -1)}
+batch = {"teacher_logits": torch.tensor(scores), "labels": torch.full((len(texts),), -1)}  # -1: no label
 by_labkit = float(distillation_loss(torch.tensor(untrained), batch, temperature=temperature, mix=1.0))
 by_hand = float(imitation_loss(untrained, scores, temperature))
 p, q = (np.asarray(soften(logits, temperature)) for logits in (scores, untrained))
@@ -262,8 +265,10 @@ record("gradient-10-over-20", ratio, unit="times", expected=(3, 4.5))
 # $$q_i - p_i \approx \frac{z_i - v_i}{N\,T} \qquad\text{so}\qquad
 # \frac{\partial\,\mathrm{KL}}{\partial z_i}\approx\frac{z_i-v_i}{N\,T^2}$$
 #
-# Whoever tries several temperatures would compare large steps with tiny ones, and next to the labels a warm teacher would
-# not be heard. The factor $T^2$ repairs both.
+# With plain gradient descent, whoever tries several temperatures would compare large steps with tiny ones. We train
+# with Adam, which divides the size of the gradient out again (lesson 07). For us a second reason counts: the gradient
+# of the labels does not shrink with $T$, and next to it a warm teacher would not be heard. The factor $T^2$ repairs
+# both.
 #
 # ### Exercise 10.3 · ●●●○ · 10 minutes
 #
@@ -294,7 +299,8 @@ share = [each**2 * softening.divergence(untrained, scores, temperature=each).mea
 show(
     plots.gradients(warm, plain, scaled, share),
     alt=f"From temperature 1 to 100 the gradient of KL falls from {plain[0]:.2f} to {plain[-1]:.6f}, with T² it goes from "
-    f"{scaled[0]:.2f} to {scaled[-1]:.2f}. T² KL comes to {share[-1]:.0%} of its limit.",
+    f"{scaled[0]:.2f} to {scaled[-1]:.2f}. T² KL is {share[0]:.0%} of its limit at 1, at most {max(share):.0%}, "
+    f"at {warm[np.argmax(share)]:g}, and {share[-1]:.0%} at the end.",
 )
 record("share-of-the-limit-at-100", share[-1], expected=(0.9, 1.1))
 
@@ -305,8 +311,10 @@ record("share-of-the-limit-at-100", share[-1], expected=(0.9, 1.1))
 #
 # $$T^2\cdot\mathrm{KL}\;\longrightarrow\;\frac{1}{2N}\sum_i (z_i - v_i)^2 ,$$
 #
-# half of the mean squared distance of the logits, each centred on its mean. For paper: a teacher of (2, 0), a student of (0, 0).
-# Centred they are (1, −1) and (0, 0), and the limit is (1 + 1) / 4 = 0.5. At $T=10$ the loss is 0.4975.
+# half of the mean squared distance of the logits, each centred on its mean. On the way the curve may lie *above* its
+# limit. It does so where the teacher has one large score and several small ones: for the large one $1+z/T$, with which
+# the limit reckons, is much less than $e^{z/T}$. For paper: a teacher of (2, 0), a student of (0, 0). Centred they are
+# (1, −1) and (0, 0), and the limit is (1 + 1) / 4 = 0.5. At $T=10$ the loss is 0.4975.
 #
 # That method is older than its name: a student that *matches logits* (Buciluă et al. 2006; Ba and Caruana 2014). It is what
 # distillation becomes at high temperature (Hinton et al., section 2.1). So the temperature is a knob between two ends. Cold,
@@ -361,8 +369,8 @@ record("mixed-loss-by-hand-over-labkit", by_hand / by_labkit, expected=(0.9999, 
 #   sentence into pieces of that length;
 # - `repeat`: how often each headline comes for each time that a text does, so that it does not drown.
 #
-# Why cut at all? The model will be asked about headlines, so it should practise on texts as short as headlines. And a
-# batch takes as long as its longest row.
+# Why cut at all? The model will be asked about headlines, so it should practise on texts about as short as headlines.
+# And a batch takes as long as its longest row.
 #
 # ### Exercise 10.5 · ●●○○ · 8 minutes
 #
@@ -391,14 +399,14 @@ predict("distillation.new-tokens", 3, unit="% of the tokens")  # ← your guess
 # %%
 from labkit.batches import encode
 
-sentences = task.texts("transfer")
+sentences, all_pieces = task.texts("transfer"), list(pieces(task.texts("transfer"), 7))
+transfer = (1 if profile == "quick" else 7) * n  # so many pieces the race below will add; quick: as many as headlines
 pick = [sentences[i] for i in np.random.default_rng(seed).permutation(len(sentences))[:n]]
-all_pieces = list(pieces(sentences, 7))
-some_pieces = [all_pieces[i] for i in np.random.default_rng(seed).permutation(len(all_pieces))[:n]]
+shuffled = [all_pieces[i] for i in np.random.default_rng(seed).permutation(len(all_pieces))]
 added = {
     "headlines alone": [], f"and {n:,} starts of 7 words": [" ".join(text.split()[:7]) for text in pick],
-    f"and {n:,} pieces of 7 words": some_pieces, f"and {n:,} whole sentences": pick,
-    f"and all {len(sentences):,} sentences": sentences,
+    f"and {n:,} pieces of 7 words": shuffled[:n], f"and {transfer:,} pieces of 7 words": shuffled[:transfer],
+    f"and {n:,} whole sentences": pick, f"and all {len(sentences):,} sentences": sentences,
 }  # fmt: skip
 
 # %%
@@ -411,7 +419,8 @@ for name, more in added.items():
     unseen[name] = 100 * float(np.mean([token not in met for token in asked]))
     if tokens:
         print(f"{name:28} {np.mean([len(row) for row in tokens]):5.1f} tokens a text")
-print(f"{'a headline has':28} {np.mean([len(row) for row in encode(teacher.tokenizer, headlines)]):5.1f} tokens")
+mean = np.mean([len(row) for row in encode(teacher.tokenizer, headlines)])
+print(f"{'a headline has':28} {mean:5.1f} tokens, [CLS] and [SEP] counted here and above")
 reveal("distillation.new-tokens", unseen["headlines alone"])
 
 # %%
@@ -426,9 +435,10 @@ record("new-tokens, headlines alone", unseen["headlines alone"], unit="% of the 
 record("new-tokens, all sentences", unseen[f"and all {len(sentences):,} sentences"], unit="% of the tokens")
 
 # %% [markdown]
-# Nearly all words that were missing are in the articles. A whole sentence brings most of them at a time, and is several times
-# as long as a headline. Cut into pieces the same words make several questions to the teacher, each of them like those that
-# the student will be asked.
+# Nearly all words that were missing are in the articles. A whole sentence brings most of them at a time, and is several
+# times as long as a headline. Cut into pieces the same words make several questions to the teacher, each of them about
+# as long as those that the student will be asked. The longer list of pieces is that of the race below. (In the quick
+# profile there is one list only.) A word that was met in training: is that worth anything in F1? The race will tell.
 #
 # ## A fair race
 #
@@ -451,7 +461,6 @@ def fair_epochs(rows, transfer, repeat, epochs, batch_size):
 
 
 # %%
-transfer = (1 if profile == "quick" else 7) * n
 passes = int(fair_epochs(n, transfer, 1, 1, 32))
 plain = Distill(epochs=passes, temperature=temperature, mix=mix)
 race = {
@@ -500,41 +509,85 @@ for name, gain in gains.items():
 for name, loss in losses.items():
     record(f"loss, {name}", 100 * loss.value, unit="points", interval=(100 * loss.low, 100 * loss.high), layers=layers)
 
+# %%
+added_text = compare(truth, said["teacher, headlines"], said["teacher, headlines and pieces"])
+print(f"the pieces, against the teacher on headlines alone: {added_text.points()}")
+halves = [50 * (one.high - one.low) for one in (*gains.values(), added_text)]
+print(f"half of an interval is {min(halves):.1f} to {max(halves):.1f} points wide")
+interval = (100 * added_text.low, 100 * added_text.high)
+record("gain of the pieces, same teacher", 100 * added_text.value, unit="points", interval=interval, layers=layers)
+
 # %% [markdown]
 # First the large thing: every training brings back most of what was lost with the layers. The labels alone do, too. That
 # answers the article's question of section 4.3: the upper layers may go, *if* the rest is trained afterwards.
 #
-# Then the small things. Is the third contestant behind? Then think of where its steps went: the more text is added, the fewer of
-# them are about headlines, and headlines are what it is asked about. New words pay only where there is time to learn them
-# beside the old ones. That is what `repeat` is for, and a longer training.
+# Then the small things. Is the third contestant behind the second? The same teacher taught both, for as many steps, and
+# the line with the pieces compares them in pairs. If that interval holds the zero, there is nothing to explain. If it
+# does not, one reason may be where the steps went: the more text is added, the fewer of them are about headlines (the
+# numbers of texts are printed above the race), and headlines are what the student is asked about. We did not test that.
+# `repeat` would be the knob, and a longer training. One thing can be said: the third student met more of the words of
+# the test headlines than the others did. If its score is no higher for it, new words alone did not help here.
 #
-# And read the intervals. The headlines of one fold can tell differences of about two points, not less,
-# although the models are compared in pairs. An interval that holds the zero does not say that two trainings are equally
-# good. It says that these headlines do not know. And it is *one* training each: another order of the rows gives other
-# points. For more one needs all folds. `labkit bench compression` takes them; here is what we have of it:
+# And read the intervals. Half the width of one says how large a difference must be to stand out from zero; the last
+# line gives it, for headlines of one fold and models compared in pairs. An interval that holds the zero does not say
+# that two trainings are equally good. It says that these headlines do not know. And an interval that only just misses
+# the zero says little: where there is no difference at all, one interval in twenty misses it by luck, and this lesson
+# prints many. Besides, it is *one* training each: another order of the rows gives other points. For more one needs all
+# folds. `labkit bench compression` takes them; here is what we have of it. (All losses are counted against the plain
+# teacher: a negative loss is a gain.)
 
 # %%
-from labkit.reference import reference_rows, reference_table
+from labkit.reference import reference, reference_rows, reference_table
 
-ours = reference_rows("compression", "teacher", "structure", "distillation", "pipeline")
-reference_table("compression", ours) if ours else print("Not measured yet: `labkit bench compression` takes about an hour and a half.")
+reference_table("compression", reference_rows("compression", "teacher", "structure", "distillation"))
 
 # %% [markdown]
-# **Where should a small file spend its bytes?** The pipelines stand in pairs. The two files of a pair are about as large.
-# They hold the same few bits, spent on different things: layers, the width of the FFN, or *rows*, which are words that have
-# a row of their own in the embedding table (the others share one). Before you read on: which would you buy first?
+# Read the two rows of three layers first. They are the race of this lesson on all five folds: one student was trained
+# on the labels alone, the other under the teacher, with pieces, for as many steps. Each interval is against the
+# teacher. To compare the two students you would need them in pairs, which the table does not hold. But if the two
+# losses differ by far less than either interval is wide, a comparison in pairs will hardly part them: then we cannot
+# say, on five folds, that the teacher adds anything here. What the table does show is a *better teacher*: one that has
+# read the bodies as well. How that is done comes below.
 #
-# Look at the first pair and at the last one. Both times the student with *fewer layers and more words* loses less. A
-# headline has six or seven words. There is not much between them that another layer could find out; but a word that
-# shares its row has lost its meaning. In the middle pair it is the other way round: two narrow layers lose less than one
-# wide layer with a few more words. So it is no law. It is something to measure, and on long texts it may come
-# out differently. The losses of a pair are close, and their intervals overlap: one training on each of five folds does not
-# settle such a question.
+# ### Where should a small file spend its bytes?
 #
-# The middle pair has a third file beside it, of the same size. Two things are different there. It has more rows,
-# each with fewer bits (1.2 instead of 1.7). And it was trained on two and a half times as much text: nearly every piece of
-# the training articles. It loses least of the three. We changed both at once, so the table does not
-# say which of the two helped. But note what the second one costs: minutes, once, and not a byte.
+# The next table has our smallest files, the *pipelines*. All of them start from that better teacher, and are trained
+# under it with pieces. Their names say what they hold:
+#
+# - *layers*: those that were kept (lesson 04);
+# - *FFN*: the two large matrices of each layer after attention, of which half or a quarter of the width was kept
+#   (lesson 04);
+# - *rows*: the tokens that have a row of their own in the embedding table; the others share one (lesson 09);
+# - *bits*: of a weight, on average, as the entropy coder of lesson 09 writes it. So it may be 1.7.
+#
+# They stand in pairs. The two files of a pair are about as large: they hold the same few bits, spent on different
+# things. In the first pair it is two layers and 17,600 rows, or three layers and 13,000 rows. Which would you buy?
+# **How many points less does the file with more rows lose?** (A negative number: it loses more.)
+
+# %%
+predict("distillation.rows-before-layers", 0, unit="points of macro-F1")  # ← your guess
+
+# %%
+pipelines = [row for row in reference("compression")["rows"] if row["name"].startswith("pipeline")]
+reveal("distillation.rows-before-layers", pipelines[1]["f1_loss"] - pipelines[0]["f1_loss"])
+for row in pipelines:
+    lost = f"{row['f1_loss']:+.1f} points ({row['f1_loss_low']:+.1f} to {row['f1_loss_high']:+.1f})"
+    print(f"{row['bytes'] / 1e6:.2f} MB, lost {lost}: {row['name'].removeprefix('pipeline, ')}")
+
+# %% [markdown]
+# Look at the first pair and at the third, the files of 0.9 MB. Both times the student with *fewer layers and more rows*
+# loses less. In the third pair it is also a little larger. A headline has about five words, which are six or seven
+# tokens. There is not much between them that another layer could find out; but a word that shares its row has lost its
+# meaning. In the pair between them it is the other way round: two narrow layers lose less than one wide layer with a few
+# more rows. So it is no law. It is something to measure, and on long texts it may come out differently. The losses of a
+# pair are close, and their intervals overlap: one training on each of five folds does not settle such a question.
+#
+# The second pair and the third have one more file beside them, of about the same size: *trained longer*. Two things are
+# different there. It has more rows, each with fewer bits. And it was trained on two and a half times as much text:
+# nearly every piece of the training articles. Both times it loses least of the three. We changed two things at once, so
+# the table does not say which of them helped. But note what the second one costs: minutes, once, and not a byte.
+#
+# The last line shows how it goes on. What does half of the bytes cost from here?
 #
 # ## Three more levers
 #
@@ -546,13 +599,12 @@ reference_table("compression", ours) if ours else print("Not measured yet: `labk
 # **Several teachers.** Three teachers that were fine-tuned from three seeds make different mistakes. `teachers=3` averages
 # their scores. The student is as small as before, only its training is dearer: three teachers instead of one.
 #
-# **A better teacher.** A student does not know better than its teacher, so one may begin with the teacher. Nobody said which
+# **A better teacher.** A student learns what its teacher says, so one may begin with the teacher. Nobody said which
 # topic a single sentence is about. But somebody said it of the *article*. Give each piece the topic of its article: now
-# and then that is wrong ("he said on Monday" is about nothing), most of the time it is right, and there are many thousands of
-# them. That is called *weak labels*. `well_read(task)` trains on them: 12,000 pieces, and each headline four times. A
-# teacher trained on them can teach, and its student can start from its weights. In the table above it is "teacher,
-# headlines and bodies", and the pipelines start from it. All losses there are counted against the plain teacher: a negative
-# loss is a gain.
+# and then that is wrong ("he said on Monday" is about nothing), most of the time it is right, and there are many
+# thousands of them. That is called *weak labels*. `well_read(task)` trains on them: 12,000 pieces, and each headline
+# four times. A teacher trained on them can teach, and its student can start from its weights. In the first table above
+# it is "teacher, headlines and bodies", and the pipelines start from it.
 
 # %%
 from labkit.recipes import well_read
@@ -574,11 +626,22 @@ for name, one in more.items():
     record(f"gain, {name}", 100 * gain.value, unit="points", interval=(100 * gain.low, 100 * gain.high), layers=layers)
 
 # %% [markdown]
+# In the full profile, read the four lines one by one. (In the quick one there are none.) Each is one fold and one
+# training.
+#
+# - *Hidden states*: if the interval holds the zero, they gained nothing that these headlines can see.
+# - *Three teachers*: the first line is the three themselves, as a committee; the last line is their student. The
+#   committee may gain nothing and its student something. That is no contradiction: the student imitates an average, and
+#   an average may say more of what a text is nearly than one teacher does. It may also be luck: is the student's
+#   interval clear of the zero, or does it only just miss it?
+# - *The teacher that read bodies*: if its interval holds the zero, this fold does not settle it. The first table above
+#   has the same teacher on five folds. Is its interval clear of the zero there?
+#
 # ## What distillation cannot do
 #
-# **It does not know better than the teacher.** Where the teacher is wrong, the student is *told* something wrong, and for
-# text without a label there is nobody else to ask. **Of the test headlines that the teacher gets wrong, in which share does
-# the student (headlines and pieces) give the very same wrong answer?**
+# **It knows no source but the teacher.** Where the teacher is wrong about a text without a label, the student is *told*
+# something wrong, and there is nobody else to ask. **Of the test headlines that the teacher gets wrong, in which share
+# does the student (headlines and pieces) give the very same wrong answer?**
 
 # %%
 predict("distillation.repeated-mistakes", 50, unit="% of the teacher's mistakes")  # ← your guess
@@ -589,17 +652,20 @@ repeated = {name: 100 * float(np.mean(one[wrong] == baseline[wrong])) for name, 
 agree = {name: 100 * float(np.mean(one == baseline)) for name, one in said.items()}
 reveal("distillation.repeated-mistakes", repeated["teacher, headlines and pieces"])
 print(f"the teacher is wrong on {int(wrong.sum())} of {len(texts)} headlines")
-for name in said:
-    print(f"{name:30} repeats {repeated[name]:.0f} % of these mistakes, and agrees on {agree[name]:.0f} % of all headlines")
+for name, one in said.items():
+    same = int((one[wrong] == baseline[wrong]).sum())
+    print(f"{name:30} repeats {same} of them ({repeated[name]:.0f} %), agrees on {agree[name]:.0f} % of all headlines")
     record(f"repeated mistakes, {name}", repeated[name], unit="% of the teacher's mistakes")
 
 # %% [markdown]
-# The student of the labels repeats many of them as well, though nobody told it to. Its layers are the teacher's own, and some
-# headlines are simply hard, or have a label that one can argue about.
+# The student of the labels repeats many of them as well, though nobody told it to. Its layers are the teacher's own,
+# and some headlines are simply hard, or have a label that one can argue about. Do the others repeat more? The mistakes
+# are few, and a handful of headlines more can be chance. Besides, on the training headlines this teacher is hardly ever
+# wrong. So this does not show that being told made them worse. It shows that mistakes of the teacher's are still there.
 #
 # A student may come out *above* its teacher. With few headlines that happens by chance, now and then, and the interval tells.
-# With more text it can be real: the teacher has never been asked about this text in its own training, and the averaged
-# answer over many similar texts is smoother than each single one.
+# It might also be real, with more text or without: others have found that (Furlanello et al. 2018). Here, look at the
+# figure of the race: does the student with more text come out above its teacher, left of the zero?
 #
 # **It makes nothing smaller.** The student of the labels and that of the teacher have the same shape:
 
@@ -616,7 +682,7 @@ record("size-spread-of-students", spread, expected=(0.0, 0.01))
 
 # %% [markdown]
 # The layers made it smaller. Distillation is how it was *trained*. Put it beside any step that loses something: in lesson 03
-# beside zeros, in lesson 05 beside few bits, and later beside all of them at once.
+# beside zeros, in lesson 05 beside few bits, and in the pipelines of the table above beside all of them at once.
 #
 # **It does not see what is not in the text.** A student knows what the teacher says about the texts that it was shown. On
 # texts of another kind, longer ones or ones about other things, it is on its own.
@@ -629,9 +695,11 @@ record("size-spread-of-students", spread, expected=(0.0, 0.01))
 # to the right it goes up), and the two terms of the loss. **Measure** trains a real student at your setting for some
 # seconds, and one on labels alone for as many steps, and adds the difference of their F1.
 #
-# Three things to find out: On which headline do teacher and label push in opposite directions, and who wins at a mix of
-# 0.5? With the surest headline, how warm must it get before the teacher pushes more than one score? Measure two
-# temperatures: is their difference larger than the intervals?
+# Three things to find out. With the first headline and the student that was just cut: which scores does the teacher
+# push up that the label pushes down, and who wins at a mix of 0.5? With the surest headline and the same student: does
+# the teacher ever push more than one score up, however warm it gets, and why? (The pushes of one term add up to zero.)
+# Measure two temperatures: each gain has an interval against labels alone. What would you need to compare the two
+# temperatures? (Lesson 04: both on the same headlines, in pairs. Two intervals beside each other do not say it.)
 
 # %%
 from labkit.widgets import distillation as widget
@@ -648,7 +716,9 @@ panel = widget.panel(teacher, task, answers, points, layers=layers, **setting)
 panel
 
 # %% [markdown]
-# The same at its first setting, for readers of a page without a kernel:
+# The same at its first setting, for readers of a page without a kernel. The student of the last picture had two passes
+# over the headlines, and so has each that you measure. The race says above how many passes its own students had: in the
+# full profile more, so their gain is another one.
 
 # %%
 static(widget.view, answers=answers, points=points, row=answers.listed()[0][1], student="just cut", **setting)
@@ -678,13 +748,14 @@ verdicts({
 #   it becomes matching of centred logits.
 # - Rows without a label count in the teacher's term only. So text that nobody labelled can be used, from the training side
 #   alone, cut to the length of what the model will see.
-# - A race is fair with the same number of steps. One fold tells differences of about two points; differences are
-#   paired, and have intervals.
-# - Distillation makes no model smaller, and passes mistakes on. It is a way to train what another step has made small.
+# - A race is fair with the same number of steps. Differences are paired, and have intervals. One fold cannot tell a
+#   difference that is smaller than half an interval. An interval that only just misses the zero may do so by luck.
+# - Distillation makes no model smaller, and can pass mistakes on. It is a way to train what another step has made
+#   small.
 # - "Distillation" and "knowledge distillation" are two names of one method.
 #
 # Now you have every step that makes a model smaller, and the training that brings back what it loses. Which steps to take,
-# and how far, you can try yourself: put some into one `Policy`, and hold the result against the table above.
+# and how far, you can try yourself: put some into one `Policy`, and hold the result against the tables above.
 #
 # ## Further reading
 #
@@ -698,6 +769,8 @@ verdicts({
 #   attention.
 # - Turc, Chang, Lee, Toutanova: *Well-Read Students Learn Better*, 2019,
 #   [arXiv 1908.08962](https://arxiv.org/abs/1908.08962). How much text without labels is worth.
+# - Furlanello et al.: *Born-Again Neural Networks*, ICML 2018, [arXiv 1805.04770](https://arxiv.org/abs/1805.04770).
+#   Students of their teacher's own shape that come out above it.
 # - Beyer et al.: *Knowledge distillation: A good teacher is patient and consistent*, CVPR 2022,
 #   [arXiv 2106.05237](https://arxiv.org/abs/2106.05237). Very long trainings.
 # - Stanton et al.: *Does Knowledge Distillation Really Work?*, NeurIPS 2021,

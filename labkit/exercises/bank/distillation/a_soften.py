@@ -51,6 +51,10 @@ def _overflows(logits, temperature):
     return _variant(logits, temperature)
 
 
+def _takes_the_mean(logits, temperature):
+    return _variant(logits, temperature, shift=lambda scaled: scaled.mean(axis=1, keepdims=True))
+
+
 def _one_largest(logits, temperature):
     return _variant(logits, temperature, shift=np.max)
 
@@ -96,6 +100,7 @@ register(
             Case(args=([[4.0, 2.0, 0.0], [0.0, 0.0, 3.0]], 1.0), note="two rows: each adds up to 1"),
             Case(args=([[1000.0, 998.0]], 1.0), note="large logits"),
             Case(args=([[1000.0, 998.0], [0.0, 2.0]], 1.0), note="one row large, one small"),
+            Case(args=([[3000.0, 0.0, 0.0]], 2.0), note="one logit far above the others of its row"),
         ),
         hidden=_cases,
         misconceptions=(
@@ -104,6 +109,12 @@ register(
                 answer=_overflows,
                 hint="exp of a large logit is infinity, and infinity over infinity is NaN. Adding the same number to "
                 "all logits of a row changes nothing: which number keeps the exponents small?",
+            ),
+            Misconception(
+                name="takes the mean away",
+                answer=_takes_the_mean,
+                hint="You take the row's mean away. That keeps the shares, but a logit far above the mean still "
+                "overflows. Which number would leave no exponent above zero?",
             ),
             Misconception(
                 name="one largest for all rows",
@@ -120,7 +131,8 @@ register(
             Misconception(
                 name="forgets the temperature",
                 answer=_forgets,
-                hint="That is the plain softmax, right at temperature 1 only. Where does T come in?",
+                hint="That is the plain softmax, right at temperature 1 only. Where does T come in? (A "
+                "factor on all exponentials cancels in the sum.)",
             ),
             Misconception(
                 name="divides the probabilities",

@@ -49,12 +49,17 @@ def _logs(logits, temperature):
     return scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
 
 
-def _variant(student, teacher, temperature, *, own=None, factor=None, swap=False, target=1.0, mean=None):
+def _variant(student, teacher, temperature, *, own=None, wanted=None, factor=None, swap=False, target=1.0, mean=None):
     q = _logs(student, temperature if own is None else own)
-    p = _logs(teacher, temperature)
+    p = _logs(teacher, temperature if wanted is None else wanted)
     p, q = (q, p) if swap else (p, q)
     rows = (np.exp(p) * (target * p - q)).sum(axis=1)
     return (temperature**2 if factor is None else factor) * (rows.mean() if mean is None else mean(rows))
+
+
+def _no_logarithm_of_the_student(student, teacher, temperature):
+    p, q = _logs(teacher, temperature), np.exp(_logs(student, temperature))  # what kl_div makes of two probabilities
+    return temperature**2 * (np.exp(p) * (p - q)).sum(axis=1).mean()
 
 
 def _cases(rng):
@@ -93,14 +98,14 @@ register(
             Misconception(
                 name="without T²",
                 answer=lambda student, teacher, temperature: _variant(student, teacher, temperature, factor=1.0),
-                hint="The divergence is right, and a factor is missing. Which one keeps the gradient from shrinking?",
+                hint="The divergence is right, and a factor is missing: the one that the text puts in front of it.",
             ),
             Misconception(
                 name="T instead of T²",
                 answer=lambda student, teacher, temperature: _variant(
                     student, teacher, temperature, factor=temperature
                 ),
-                hint="Your factor is T. The gradient shrinks twice, once for each of two reasons.",
+                hint="Your factor is T; the text says T². The next section says why.",
             ),
             Misconception(
                 name="cross-entropy",
@@ -112,6 +117,26 @@ register(
                 name="the student is not softened",
                 answer=lambda student, teacher, temperature: _variant(student, teacher, temperature, own=1.0),
                 hint="You softened the teacher only. The student would have to be undecided itself to match it.",
+            ),
+            Misconception(
+                name="the teacher is not softened",
+                answer=lambda student, teacher, temperature: _variant(student, teacher, temperature, wanted=1.0),
+                hint="You softened the student only. The loss compares it with the teacher's answer at the same "
+                "temperature.",
+            ),
+            Misconception(
+                name="nothing is softened",
+                answer=lambda student, teacher, temperature: _variant(
+                    student, teacher, temperature, own=1.0, wanted=1.0
+                ),
+                hint="Your probabilities are those at temperature 1, and T is in the factor only. Both answers are "
+                "softened before they are compared.",
+            ),
+            Misconception(
+                name="no logarithm of the student",
+                answer=_no_logarithm_of_the_student,
+                hint="A divergence is never negative, and yours is. It needs the logarithm of the student's "
+                "probabilities. (torch's kl_div takes no logarithm of the student: it wants to be given it.)",
             ),
             Misconception(
                 name="mean over all numbers",

@@ -58,6 +58,18 @@ def _repeats_the_text(rows, transfer, repeat, epochs, batch_size):
     return max(round(epochs * math.ceil(repeat * (rows + transfer) / batch_size) / math.ceil(rows / batch_size)), 1)
 
 
+def _repeats_the_wrong_one(rows, transfer, repeat, epochs, batch_size):
+    return max(round(epochs * math.ceil((rows + repeat * transfer) / batch_size) / math.ceil(rows / batch_size)), 1)
+
+
+def _one_small_batch(rows, transfer, repeat, epochs, batch_size):
+    return max(round(math.ceil(epochs * (repeat * rows + transfer) / batch_size) / math.ceil(rows / batch_size)), 1)
+
+
+def _rounds_up(rows, transfer, repeat, epochs, batch_size):
+    return math.ceil(_gives_steps(rows, transfer, repeat, epochs, batch_size) / math.ceil(rows / batch_size))
+
+
 def _clear(rows, transfer, repeat, epochs, batch_size):
     # Two numbers of passes that are equally near would both be right.
     left = _gives_steps(rows, transfer, repeat, epochs, batch_size) % (one := math.ceil(rows / batch_size))
@@ -91,6 +103,9 @@ register(
             Case(args=(40, 280, 1, 1, 32), note="40 rows are two steps: a full batch and a small one"),
             Case(args=(64, 120, 1, 1, 32), note="6 steps"),
             Case(args=(96, 150, 1, 1, 32), note="8 steps, and 3 a pass"),
+            Case(args=(96, 120, 1, 1, 32), note="7 steps, and 3 a pass"),
+            Case(args=(20, 15, 1, 3, 32), note="35 texts are a full batch and a small one, three times over"),
+            Case(args=(64, 128, 2, 1, 32), note="each row twice, and more texts than rows"),
         ),
         hidden=_cases,
         misconceptions=(
@@ -127,6 +142,16 @@ register(
                 hint="Only the labelled rows are repeated. The other texts come once in a pass.",
             ),
             Misconception(
+                name="repeats the text in place of the rows",
+                answer=_repeats_the_wrong_one,
+                hint="You repeat the other texts. It is the labelled rows that come `repeat` times.",
+            ),
+            Misconception(
+                name="counts the small batch once",
+                answer=_one_small_batch,
+                hint="You count the small batch once. Every pass ends with one.",
+            ),
+            Misconception(
                 name="gives the steps",
                 answer=_gives_steps,
                 hint="That is the number of steps. How many passes over the labelled rows alone make so many?",
@@ -135,6 +160,11 @@ register(
                 name="rounds down",
                 answer=_rounds_down,
                 hint="You always round down, and the labels get fewer steps. The question asks for the nearest number.",
+            ),
+            Misconception(
+                name="rounds up",
+                answer=_rounds_up,
+                hint="You always round up, and the labels get more steps. The question asks for the nearest number.",
             ),
         ),
         alternatives=(_by_counting, _by_whole_numbers),

@@ -1,5 +1,7 @@
 """How many times smaller the whole file is, when only some of it is quantized."""
 
+from fractions import Fraction
+
 import numpy as np
 
 from labkit.exercises import Case, Exercise, Misconception, register
@@ -51,6 +53,22 @@ def _one_scale_in_all(shapes, quantized):
 def _the_others_vanish(shapes, quantized):
     before = sum(4 * rows * columns for rows, columns in shapes.values())
     return before / sum(shapes[name][0] * shapes[name][1] + 4 * shapes[name][0] for name in quantized)
+
+
+def _upside_down(shapes, quantized):
+    return 1 / file_ratio(shapes, quantized)
+
+
+def _a_scale_a_column(shapes, quantized):
+    cells = {name: rows * columns for name, (rows, columns) in shapes.items()}
+    after = sum(n + 4 * shapes[name][1] if name in quantized else 4 * n for name, n in cells.items())
+    return 4 * sum(cells.values()) / after
+
+
+def _as_a_fraction(shapes, quantized):
+    cells = {name: rows * columns for name, (rows, columns) in shapes.items()}
+    after = sum(n + 4 * shapes[name][0] if name in quantized else 4 * n for name, n in cells.items())
+    return Fraction(4 * sum(cells.values()), after)
 
 
 def _random(rng):
@@ -111,6 +129,21 @@ register(
                 name="one scale a matrix",
                 answer=_one_scale_in_all,
                 hint="You count one scale for a whole matrix. Here each row has its own.",
+            ),
+            Misconception(
+                name="one scale a column",
+                answer=_a_scale_a_column,
+                hint="You count one scale a column. Here each row has its own, and a matrix need not be square.",
+            ),
+            Misconception(
+                name="after over before",
+                answer=_upside_down,
+                hint="You divide what is left by what was there. Something three times smaller has the ratio 3.",
+            ),
+            Misconception(
+                name="a Fraction",
+                answer=_as_a_fraction,
+                hint="The value is right, and exact. The check compares plain numbers: turn the Fraction into a float.",
             ),
         ),
         alternatives=(_by_what_is_saved, _by_arrays),

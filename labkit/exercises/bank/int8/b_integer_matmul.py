@@ -59,6 +59,27 @@ def _forgets_a_scale(a, b, a_scale, a_zero, b_scales):
     return integer_matmul(a, b, 1.0, a_zero, b_scales)
 
 
+def _forgets_the_weight_scales(a, b, a_scale, a_zero, b_scales):
+    return integer_matmul(a, b, a_scale, a_zero, np.ones_like(b_scales))
+
+
+def _adds_the_zero_point(a, b, a_scale, a_zero, b_scales):
+    return integer_matmul(a, b, a_scale, -a_zero, b_scales)
+
+
+def _subtracts_in_uint8(a, b, a_scale, a_zero, b_scales):
+    shifted = a - np.uint8(a_zero)
+    return a_scale * b_scales * (shifted.astype(np.int32) @ b.astype(np.int32))
+
+
+def _widens_nothing(a, b, a_scale, a_zero, b_scales):
+    return a_scale * b_scales * ((a - np.uint8(a_zero)) @ b)
+
+
+def _multiplies_before_it_widens(a, b, a_scale, a_zero, b_scales):
+    return a_scale * b_scales * ((a @ b).astype(np.int64) - a_zero * b.sum(axis=0, dtype=np.int64))
+
+
 def _adds_the_scales(a, b, a_scale, a_zero, b_scales):
     return integer_matmul(a, b, 1.0, a_zero, a_scale + b_scales)
 
@@ -123,7 +144,7 @@ register(
                 name="forgets the zero point",
                 answer=_forgets_the_zero_point,
                 hint="You multiply the stored integers as if 0 meant zero. In `a`, a_zero stands for zero, so "
-                "every sum is too large by something that you can compute.",
+                "every sum is off by something that you can compute.",
             ),
             Misconception(
                 name="subtracts the zero point once",
@@ -144,6 +165,35 @@ register(
                 name="adds the scales",
                 answer=_adds_the_scales,
                 hint="You add the two scales. (s·x)·(t·y) is what times x·y?",
+            ),
+            Misconception(
+                name="forgets the scales of b",
+                answer=_forgets_the_weight_scales,
+                hint="Each column of your result is off by a factor of its own: each column of b was divided by a "
+                "scale too.",
+            ),
+            Misconception(
+                name="adds the zero point",
+                answer=_adds_the_zero_point,
+                hint="You add what the zero point did. It made every stored number of a too large, by a_zero: take "
+                "that off.",
+            ),
+            Misconception(
+                name="subtracts in uint8",
+                answer=_subtracts_in_uint8,
+                hint="uint8 has no negative numbers: 118 − 128 becomes 246. Widen before you subtract.",
+            ),
+            Misconception(
+                name="widens nothing",
+                answer=_widens_nothing,
+                hint="uint8 has no negative numbers: 118 − 128 becomes 246. And NumPy multiplies uint8 by int8 in 16 "
+                "bits, sums included. Widen both before you compute anything.",
+            ),
+            Misconception(
+                name="multiplies before it widens",
+                answer=_multiplies_before_it_widens,
+                hint="NumPy multiplies uint8 by int8 in 16 bits, sums included: hundreds of large terms wrap around. "
+                "Widen both before you multiply.",
             ),
         ),
         alternatives=(_shift_first, _by_torch, _by_loops),

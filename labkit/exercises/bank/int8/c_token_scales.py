@@ -85,7 +85,7 @@ register(
         public=(
             Case(args=(np.array([[1.27, -0.64, 0.3]]),), note="one row: its scale is 0.01"),
             Case(args=(np.array([[1.27, -0.64, 0.3], [-12.7, 3.14, 0.0]]),), note="the same row beside a large one"),
-            Case(args=(np.zeros((2, 3)),), note="padding: rows of zeros"),
+            Case(args=(np.zeros((2, 3)),), note="rows of zeros"),
         ),
         hidden=_random,
         misconceptions=(
@@ -114,7 +114,7 @@ register(
             Misconception(
                 name="divides zeros by zero",
                 answer=_nan_for_zeros,
-                hint="A row of zeros has scale 0 with you, and dividing by it gives NaN. Padding is made of such rows.",
+                hint="A row of zeros has scale 0 with you, and dividing by it gives NaN.",
             ),
             Misconception(
                 name="the largest value instead of the largest size",

@@ -59,6 +59,21 @@ def _fractional_zero_point(batches):
     return _from(*_range_of(batches), whole=False)
 
 
+def _zero_point_of_int8(batches):
+    scale, zero = calibrated(batches)
+    return scale, zero - 128
+
+
+def _wrong_sign(batches):
+    scale, zero = calibrated(batches)
+    return scale, -zero
+
+
+def _cuts_off(batches):
+    scale, zero = _fractional_zero_point(batches)
+    return scale, int(zero)
+
+
 def _two_hundred_and_fifty_six_steps(batches):
     return _from(*_range_of(batches), steps=256)
 
@@ -80,7 +95,7 @@ register(
         difficulty=2,
         minutes=8,
         question="From batches of activations of any shape, compute the scale and the whole zero point with which "
-        "uint8 covers everything that was seen, zero included.",
+        "uint8, which runs from 0 to 255, covers everything that was seen, zero included; return both.",
         reference=calibrated,
         public=(
             Case(
@@ -88,6 +103,9 @@ register(
                 note="the lowest is in the first batch, the highest in the second: 5.1 over 255 steps",
             ),
             Case(args=([np.array([[2.0, 3.0]]), np.array([[2.5, 5.1]])],), note="all positive: zero still belongs"),
+            Case(
+                args=([np.array([[-1.012, 4.088]])],), note="zero lies between two steps: the nearer one stands for it"
+            ),
         ),
         hidden=_random,
         misconceptions=(
@@ -106,7 +124,7 @@ register(
                 name="leaves zero out",
                 answer=_leaves_out_zero,
                 hint="Where all values have one sign, your range does not reach zero, and the zero point falls outside "
-                "of uint8. Padding is zero: it must have a number.",
+                "of uint8. Zero must have a number, or the zero point does not fit into uint8.",
             ),
             Misconception(
                 name="symmetric range",
@@ -117,6 +135,23 @@ register(
                 name="fractional zero point",
                 answer=_fractional_zero_point,
                 hint="The zero point is the integer that stands for zero. Yours is a fraction.",
+            ),
+            Misconception(
+                name="cuts the fraction off",
+                answer=_cuts_off,
+                hint="int() cuts the fraction off. The zero point is the nearest integer.",
+            ),
+            Misconception(
+                name="zero point of int8",
+                answer=_zero_point_of_int8,
+                hint="Your zero point counts from −128, as int8 does. uint8 runs from 0 to 255: the low end of the "
+                "range gets 0.",
+            ),
+            Misconception(
+                name="zero point with the wrong sign",
+                answer=_wrong_sign,
+                hint="Your zero point is negative, and uint8 has no negative numbers. How many steps is zero above the "
+                "low end of the range?",
             ),
             Misconception(
                 name="256 steps",

@@ -87,6 +87,41 @@ def _a_bit_costs_one(weights, damage, budget):
     return bits
 
 
+def _without_a_limit(weights, damage, budget):
+    bits, left = [2] * len(weights), budget - 2 * sum(weights)
+    while True:
+        parts = [p for p in range(len(weights)) if weights[p] <= left]
+        if not parts:
+            return bits
+        part = max(parts, key=lambda p: (damage[p][bits[p]] - damage[p][bits[p] + 1]) / weights[p])
+        bits[part] += 1
+        left -= weights[part]
+
+
+def _best_combination(weights, damage, budget):
+    bits = np.indices((7,) * len(weights)).reshape(len(weights), -1) + 2  # every combination, one a column
+    table = np.array([[row[b] for b in range(2, 9)] for row in damage])
+    total = sum(table[part][bits[part] - 2] for part in range(len(weights)))
+    return bits[:, np.where(np.asarray(weights) @ bits <= budget, total, np.inf).argmin()].tolist()
+
+
+def _from_above(weights, damage, budget):
+    bits = [8] * len(weights)
+    while np.dot(bits, weights) > budget:
+        parts = [p for p in range(len(weights)) if bits[p] > 2]
+        part = min(parts, key=lambda p: (damage[p][bits[p] - 1] - damage[p][bits[p]]) / weights[p])
+        bits[part] -= 1
+    return bits
+
+
+def _first_bits_are_free(weights, damage, budget):
+    return spend_bits(weights, damage, budget + 2 * sum(weights))
+
+
+def _never_to_the_last_bit(weights, damage, budget):
+    return spend_bits(weights, damage, budget - 1)  # of whole numbers: less than, in place of at most
+
+
 def _damage(first, shrink):
     return {bits: first * shrink ** (bits - 2) for bits in range(2, 9)}
 
@@ -97,7 +132,8 @@ def _random(rng):
         damage = [_damage(float(rng.uniform(0.05, 2)), float(rng.uniform(0.15, 0.6))) for _ in range(parts)]
         return Case(args=(weights, damage, int(share * sum(weights))))
 
-    return case(4, 3.4), case(6, 4.3), case(5, 2.7), case(3, 5.5), case(7, 3.9)
+    # Five parts at most: who tries all combinations gets an answer within the time limit, and the hint that fits.
+    return case(4, 3.4), case(5, 4.3), case(5, 2.7), case(3, 5.5), case(5, 3.9)
 
 
 register(
@@ -107,8 +143,9 @@ register(
         title="Spend a budget of bits",
         difficulty=3,
         minutes=15,
-        question="Give each part of a model 2 to 8 bits a weight within a budget of bits: all begin at 2, and the next "
-        "bit always goes to the part where it saves the most damage for its size, as long as any fits.",
+        question="Give each part of a model 2 to 8 bits a weight within a budget of bits: all begin with 2; then buy "
+        "one bit at a time, among the parts below 8 whose bit still fits the one that saves the most damage a weight, "
+        "until none fits; return a list.",
         reference=spend_bits,
         public=(
             Case(
@@ -118,6 +155,22 @@ register(
             Case(
                 args=([60, 50, 10], [_damage(0.9, 0.5), _damage(0.3, 0.2), _damage(0.02, 0.5)], 330),
                 note="the small part hardly matters, but it is cheap",
+            ),
+            Case(
+                args=([10, 40], [_damage(5.0, 0.5), _damage(0.1, 0.5)], 250),
+                note="8 bits are the most that a part may have",
+            ),
+            Case(
+                args=([50, 30], [_damage(1.0, 0.5), _damage(0.8, 0.5)], 210),
+                note="after the first bit something is left, and nothing fits",
+            ),
+            Case(
+                args=(
+                    [20, 30],
+                    [{2: 1.0, 3: 0.95, 4: 0.2} | {b: 0.2 / 2 ** (b - 4) for b in range(5, 9)}, _damage(0.6, 0.5)],
+                    160,
+                ),
+                note="the first bit of the first part saves little, its second much: you decide bit by bit",
             ),
         ),
         hidden=_random,
@@ -153,6 +206,34 @@ register(
                 name="charges every bit alike",
                 answer=_a_bit_costs_one,
                 hint="You charge the same for each purchase. One more bit costs as many bits as the part has weights.",
+            ),
+            Misconception(
+                name="goes beyond 8",
+                answer=_without_a_limit,
+                hint="You offer a ninth bit to a part that has 8. Such a part gets no more; the others may.",
+            ),
+            Misconception(
+                name="looks for the best combination",
+                answer=_best_combination,
+                hint="Your bits may even be better: you try all combinations. With 20 parts there are 7^20. The "
+                "question asks for one bit at a time, and never looks back.",
+            ),
+            Misconception(
+                name="begins at 8 and takes away",
+                answer=_from_above,
+                hint="You begin with 8 bits and take away. The question begins with 2 and buys one bit at a time, as "
+                "long as any fits. Where a bit saves little and the next one much, the two end in different places.",
+            ),
+            Misconception(
+                name="does not charge the first 2 bits",
+                answer=_first_bits_are_free,
+                hint="You spend the whole budget on further bits. The 2 bits that all parts begin with have to be paid "
+                "from it too.",
+            ),
+            Misconception(
+                name="never spends the last bit",
+                answer=_never_to_the_last_bit,
+                hint="You leave a bit out that costs exactly what is left. It still fits.",
             ),
         ),
         alternatives=(_by_arrays, _by_recursion),

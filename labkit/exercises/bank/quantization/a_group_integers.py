@@ -11,7 +11,7 @@ def group_integers(row, bits, group):
     integers, scales = np.zeros(len(row), dtype=int), []
     for start in range(0, len(row), group):
         part = row[start : start + group]  # the last one may be shorter
-        scale = np.abs(part).max() / top or 1.0  # for a group of zeros any scale will do, except zero
+        scale = np.abs(part).max() / top or 1.0  # a group of zeros gets scale 1
         integers[start : start + group] = np.round(part / scale)
         scales.append(scale)
     return integers, np.array(scales)
@@ -48,6 +48,19 @@ def _variant(row, bits, group, *, top=None, size=np.abs, rounding=np.round, zero
     return integers, np.array(scales)
 
 
+def _scale_zero(row, bits, group, *, integer=0):
+    row, top = np.asarray(row, dtype=float), 2 ** (bits - 1) - 1
+    integers, scales = _variant(row, bits, group)
+    for place, start in enumerate(range(0, len(row), group)):
+        if not row[start : start + group].any():
+            integers[start : start + group], scales[place] = integer, np.abs(row[start : start + group]).max() / top
+    return integers, scales
+
+
+def _nan_as_integer(row, bits, group):
+    return _scale_zero(row, bits, group, integer=np.iinfo(np.int64).min)  # what most processors make of NaN
+
+
 def _drops_the_rest(row, bits, group):
     row = np.asarray(row, dtype=float)
     whole = len(row) // group * group
@@ -70,7 +83,8 @@ register(
         title="A scale for each group",
         difficulty=2,
         minutes=10,
-        question="Round a row symmetrically: return the integers, and one scale for each group of neighbours.",
+        question="Round a row symmetrically: return the integers, and one scale for each group of neighbours. A group "
+        "of zeros gets scale 1.",
         reference=group_integers,
         public=(
             Case(args=([0.7, -0.2, 0.04, 0.31], 4, 4), note="the four weights of the table"),
@@ -111,15 +125,27 @@ register(
             Misconception(
                 name="NaN for a group of zeros",
                 answer=lambda row, bits, group: _variant(row, bits, group, zero=0.0),
-                hint="In a group of zeros you divide zero by zero. Which scales give a zero back as zero?",
+                hint="In a group of zeros you divide zero by zero, and NaN comes out. Such a group gets scale 1.",
+            ),
+            Misconception(
+                name="NaN made an integer",
+                answer=_nan_as_integer,
+                hint="In a group of zeros you divide zero by zero. That is NaN, and the cast makes a huge negative "
+                "integer of it. Such a group gets scale 1.",
+            ),
+            Misconception(
+                name="scale zero for a group of zeros",
+                answer=_scale_zero,
+                hint="The integers of a group of zeros are right. Its scale is zero in your answer, or next to it; the "
+                "exercise asks for scale 1 there, a number that anybody can divide by.",
             ),
         ),
         alternatives=(_by_padding, _by_plain_python),
         hints=(
             "Walk through the row in steps of `group`. Each part gives one scale and as many integers as it is long.",
             "The scale is the largest size in the group over the largest integer, 2^(bits − 1) − 1.",
-            "Divide the part by its scale and round to the nearest integer. A group of zeros needs a scale that is not "
-            "zero, say 1.",
+            "Divide the part by its scale and round to the nearest integer. Give a group of zeros its scale 1 before "
+            "you divide.",
         ),
     )
 )

@@ -35,26 +35,59 @@ def _all_at_once(weights, bits, reaches):
     return list(reaches)[(error**2).mean(axis=1).argmin()]
 
 
-def _errors(weights, bits, reaches, *, clip=True, measure=lambda error: np.square(error).sum()):
+def _squared(error):
+    return np.square(error).sum()
+
+
+def _errors(weights, bits, reaches, *, beyond="clip", below=0, measure=_squared, size=np.abs):
+    """The error of each reach; `beyond` says what becomes of weights past the end, `below` adds levels there."""
     weights, top = np.asarray(weights, dtype=float), 2 ** (bits - 1) - 1
     found = []
     for reach in reaches:
-        scale = reach * np.abs(weights).max() / top
-        integers = np.round(weights / scale)
-        found.append(measure(scale * (np.clip(integers, -top, top) if clip else integers) - weights))
+        end = reach * size(weights).max()
+        integers, inside = np.round(weights * top / end), np.abs(weights) <= end
+        if beyond != "run on":
+            integers = np.clip(integers, -top - below, top)
+        restored = end / top * (np.where(inside, integers, 0) if beyond == "zero" else integers)
+        error = restored - weights
+        found.append(measure(error[inside] if beyond == "left out" else error))
     return found
 
 
+def _best(weights, bits, reaches, **variant):
+    return reaches[int(np.argmin(_errors(weights, bits, reaches, **variant)))]
+
+
 def _no_clip(weights, bits, reaches):
-    return reaches[int(np.argmin(_errors(weights, bits, reaches, clip=False)))]
+    return _best(weights, bits, reaches, beyond="run on")
+
+
+def _left_out(weights, bits, reaches):
+    return _best(weights, bits, reaches, beyond="left out")
+
+
+def _to_zero(weights, bits, reaches):
+    return _best(weights, bits, reaches, beyond="zero")
+
+
+def _one_level_more(weights, bits, reaches):
+    return _best(weights, bits, reaches, below=1)
+
+
+def _largest_value(weights, bits, reaches):
+    return _best(weights, bits, reaches, size=lambda weights: weights)
+
+
+def _absolute(weights, bits, reaches):
+    return _best(weights, bits, reaches, measure=lambda error: np.abs(error).sum())
 
 
 def _largest_error(weights, bits, reaches):
-    return reaches[int(np.argmin(_errors(weights, bits, reaches, measure=lambda error: np.abs(error).max())))]
+    return _best(weights, bits, reaches, measure=lambda error: np.abs(error).max())
 
 
 def _signed_error(weights, bits, reaches):
-    return reaches[int(np.argmin(_errors(weights, bits, reaches, measure=lambda error: abs(error.sum()))))]
+    return _best(weights, bits, reaches, measure=lambda error: abs(error.sum()))
 
 
 def _everything(weights, bits, reaches):
@@ -84,8 +117,8 @@ register(
         title="How far should the grid reach?",
         difficulty=2,
         minutes=10,
-        question="Among the given shares of the largest weight, return the one that a symmetric grid should reach for "
-        "the least sum of squared errors.",
+        question="The grid is symmetric, its integers are −top to top with top = 2^(bits − 1) − 1. Among the given "
+        "shares of the largest size, return the one that it should reach for the least sum of squared errors.",
         reference=best_reach,
         public=(
             Case(
@@ -94,14 +127,52 @@ register(
             ),
             Case(args=([0.9, -1.0, 0.02, 0.95, -0.97], 2, [0.4, 0.6, 0.8, 1.0]), note="most weights are large"),
             Case(args=([0.2, -0.1, 0.15, 0.05, -0.22, 0.12, 3.0], 4, [0.1, 0.5, 1.0]), note="one weight far out"),
+            Case(
+                args=([-0.2, 0.5, -0.5, 0.1, -0.6, 0.5, -1.1], 2, [0.2, 0.4, 0.6, 0.8, 1.0]),
+                note="the weight that sticks out is negative",
+            ),
+            Case(
+                args=([-2.0, 1.6, 0.8, -0.2, -0.8, 0.2, -0.2, -0.8, 0.4], 2, [0.08, 0.1, 0.4, 0.6, 0.8, 1.0]),
+                note="two weights far out, one to each side",
+            ),
         ),
         hidden=_cases,
         misconceptions=(
             Misconception(
                 name="forgets to clip",
                 answer=_no_clip,
-                hint="Your integers run on beyond the last level, so a finer grid is always better. With b bits there "
-                "are only so many: what becomes of a weight beyond the end?",
+                hint="Your integers run on beyond the last level, so a finer grid nearly always looks better. With b "
+                "bits there are only so many: what becomes of a weight beyond the end?",
+            ),
+            Misconception(
+                name="leaves clipped weights out",
+                answer=_left_out,
+                hint="You add up the errors of the weights inside the grid only. A weight beyond the end is still a "
+                "weight: it lands on the last level, and its distance from there counts.",
+            ),
+            Misconception(
+                name="clipped weights become zero",
+                answer=_to_zero,
+                hint="You set a weight beyond the end to zero. To clip means that it becomes the last level on "
+                "its side.",
+            ),
+            Misconception(
+                name="one level more below",
+                answer=_one_level_more,
+                hint="Your lowest integer is −2^(bits − 1), so the grid reaches further down than up. The symmetric "
+                "grid ends at −top on that side.",
+            ),
+            Misconception(
+                name="the largest value instead of the largest size",
+                answer=_largest_value,
+                hint="You take the largest weight with its sign. Where the weight that sticks out is negative, your "
+                "reaches are shares of another weight.",
+            ),
+            Misconception(
+                name="adds up sizes instead of squares",
+                answer=_absolute,
+                hint="You add up the sizes of the errors. Squares are asked for: one large error weighs more in them "
+                "than many small ones.",
             ),
             Misconception(
                 name="looks at the largest error only",

@@ -58,6 +58,31 @@ def _rule_of_thumb(weights):
     return _cut(weights, 0.7 * np.abs(np.asarray(weights, dtype=float)).mean())
 
 
+def _half_of_the_largest(weights):
+    return _cut(weights, np.abs(np.asarray(weights, dtype=float)).max() / 2)
+
+
+def _mean_as_threshold(weights):
+    return _cut(weights, np.abs(np.asarray(weights, dtype=float)).mean())
+
+
+def _until_it_settles(weights, *, start=np.max):
+    scale = start(np.abs(np.asarray(weights, dtype=float)))
+    for _ in range(100):
+        scale, signs = _cut(weights, scale / 2)
+    return scale, signs
+
+
+def _keeps_one(weights):
+    weights = np.asarray(weights, dtype=float)
+    sizes = np.abs(weights)
+    return sizes.max(), np.where(sizes == sizes.max(), np.sign(weights), 0)
+
+
+def _keeps_half(weights):
+    return _cut(weights, np.median(np.abs(np.asarray(weights, dtype=float))))
+
+
 def _keeps_all(weights):
     return _cut(weights, 0.0)
 
@@ -88,6 +113,8 @@ register(
             Case(args=([0.9, -1.1, 0.1, 0.02],), note="two large, two small"),
             Case(args=([3.0, 0.5, -0.5, 0.45, -0.4],), note="one weight far out"),
             Case(args=([0.5, -0.52, 0.48, 0.01],), note="three alike"),
+            Case(args=([1.1, 0.1, -2.5, 0.3, -1.2, -1.0],), note="one large, three of middle size"),
+            Case(args=([1.2, -0.9, -4.2, -1.1, -1.5, 0.3, 0.8],), note="one far out, the others spread"),
         ),
         hidden=_cases,
         misconceptions=(
@@ -110,10 +137,47 @@ register(
                 "weights). Here the best threshold is asked for: try each number of weights to keep.",
             ),
             Misconception(
+                name="half of the largest decides",
+                answer=_half_of_the_largest,
+                hint="You keep what is above half of the largest weight. So a single weight decides which others "
+                "go, though the scale is a mean and lies below it. Is the error smaller if you keep one weight more?",
+            ),
+            Misconception(
+                name="the mean size is the threshold",
+                answer=_mean_as_threshold,
+                hint="You keep what is above the mean size. No fixed threshold is best for every list: how many "
+                "weights to keep has to come from the error itself.",
+            ),
+            Misconception(
+                name="repeats from the largest until it settles",
+                answer=_until_it_settles,
+                hint="You cut at half of the scale and take the mean, beginning with the largest weight, until nothing "
+                "changes. That settles, but not always at the least error. There are only as many candidates as "
+                "weights, so compare them all.",
+            ),
+            Misconception(
+                name="repeats from the mean until it settles",
+                answer=lambda weights: _until_it_settles(weights, start=np.mean),
+                hint="You cut at half of the scale and take the mean, beginning with the mean size, until nothing "
+                "changes. Where that ends depends on where it began: another start may end at a smaller error.",
+            ),
+            Misconception(
                 name="nothing becomes zero",
                 answer=_keeps_all,
                 hint="No weight of yours becomes zero: that is two levels. A small weight is closer to zero than to "
                 "the scale.",
+            ),
+            Misconception(
+                name="keeps one weight only",
+                answer=_keeps_one,
+                hint="You keep the largest weight and nothing else. Of all means of the k largest that is the largest, "
+                "but a large scale is not what is asked for: how much does the squared error fall for each k?",
+            ),
+            Misconception(
+                name="half of the weights become zero",
+                answer=_keeps_half,
+                hint="You keep the larger half, whatever the weights are. In some lists one weight stands out, in "
+                "others most are alike: the number to keep is not always the same.",
             ),
             Misconception(
                 name="a third for each level",

@@ -50,6 +50,28 @@ def _variant(parameters, *, scale=None, chosen=lambda weight: weight.ndim == 2, 
     return found
 
 
+def _matrices(parameters, back):
+    return {name: back(weight) if weight.ndim == 2 else weight for name, weight in parameters.items()}
+
+
+def _over_128(parameters):
+    def back(weight):
+        step = np.abs(weight).max() / 128 or 1.0
+        return step * np.clip(np.round(weight / step), -128, 127)
+
+    return _matrices(parameters, back)
+
+
+def _affine(parameters):
+    def back(weight):
+        bottom, top = min(weight.min(), 0.0), max(weight.max(), 0.0)
+        step = (top - bottom) / 255 or 1.0
+        zero = np.round(-128 - bottom / step)
+        return step * (np.clip(np.round(weight / step) + zero, -128, 127) - zero)
+
+    return _matrices(parameters, back)
+
+
 def _one_scale(parameters):
     return _variant(parameters, scale=max(np.abs(weight).max() for weight in parameters.values()) / 127)
 
@@ -73,8 +95,8 @@ register(
         title="The listing, mended: which tensors, which scale",
         difficulty=2,
         minutes=8,
-        question="Round every matrix to signed bytes and back, symmetrically, each on its own scale; leave biases and "
-        "LayerNorm as they are.",
+        question="Round every matrix to the integers −127 to 127 and back, symmetrically, each on its own scale; leave "
+        "biases and LayerNorm as they are.",
         reference=round_matrices,
         public=(
             Case(
@@ -107,7 +129,19 @@ register(
                 name="rounds biases and LayerNorm too",
                 answer=lambda parameters: _variant(parameters, chosen=lambda weight: True),
                 hint="You rounded the vectors as well. They are a thousandth of the model: little is gained, and each "
-                "of their numbers acts on a whole row.",
+                "of their numbers acts on a whole column of activations.",
+            ),
+            Misconception(
+                name="the largest size over 128",
+                answer=_over_128,
+                hint="Your largest integer is 128. A signed byte ends at 127, and a symmetric grid has the same "
+                "largest integer on both sides.",
+            ),
+            Misconception(
+                name="the affine scheme",
+                answer=_affine,
+                hint="You ran the grid from the smallest weight to the largest, as in the exercise before. Here it is "
+                "symmetric: zero in the middle, no zero point.",
             ),
             Misconception(
                 name="drops the vectors",

@@ -41,6 +41,23 @@ def _without_the_end(matrix):
     return values, columns, starts[:-1]
 
 
+def _without_the_beginning(matrix):
+    values, columns, starts = to_csr(matrix)
+    return values, columns, starts[1:]
+
+
+def _none_for_an_empty_row(matrix):
+    values, columns, starts = to_csr(matrix)
+    for place, row in enumerate(matrix):
+        starts[place] = starts[place] if any(row) else None
+    return values, columns, starts
+
+
+def _first_place_of_each_value(matrix):
+    values, _, starts = to_csr(matrix)
+    return values, [row.index(value) for row in matrix for value in row if value], starts
+
+
 def _counts(matrix):
     values, columns, starts = to_csr(matrix)
     return values, columns, np.diff(starts).tolist()
@@ -80,7 +97,7 @@ register(
         reference=to_csr,
         public=(
             Case(args=([[0, 3, 0, 0], [0, 0, 0, 0], [5, 0, 0, -2]],), note="the matrix of the table"),
-            Case(args=([[1, 2], [0, 4]],), note="few zeros"),
+            Case(args=([[2, 2], [0, 4]],), note="few zeros, and a value that comes twice in its row"),
             Case(args=([[0, 0, 0], [0, 0, 6]],), note="the first row is empty"),
         ),
         hidden=_random,
@@ -96,6 +113,23 @@ register(
                 answer=_without_the_end,
                 hint="Your starts stop at the last row. Whoever reads a row goes up to the start of the next: where "
                 "does the last row end?",
+            ),
+            Misconception(
+                name="the beginning is missing",
+                answer=_without_the_beginning,
+                hint="Your list says where rows end. The first row starts at 0.",
+            ),
+            Misconception(
+                name="no start for an empty row",
+                answer=_none_for_an_empty_row,
+                hint="An empty row has no start in your list. A reader takes the values from one start to the next, "
+                "so every row needs a number: for which one does that give nothing?",
+            ),
+            Misconception(
+                name="the first place of a value",
+                answer=_first_place_of_each_value,
+                hint="You look each value up in its row, and always find the first place where it stands. A value can "
+                "come twice in a row.",
             ),
             Misconception(
                 name="counts instead of starts",

@@ -1,6 +1,7 @@
 """What a message costs at least: its entropy, from the counts of its symbols."""
 
 import collections
+import heapq
 import math
 
 import numpy as np
@@ -45,6 +46,15 @@ def _natural(symbols):
 
 def _whole_bits(symbols):
     return float(sum(c * math.ceil(math.log2(len(symbols) / c)) for c in collections.Counter(symbols).values()))
+
+
+def _huffman(symbols):
+    heap, bits = sorted(collections.Counter(symbols).values()), 0
+    while len(heap) > 1:
+        pair = heapq.heappop(heap) + heapq.heappop(heap)  # every symbol below gets one bit more
+        heapq.heappush(heap, pair)
+        bits += pair
+    return float(bits)
 
 
 def _each_symbol_once(symbols):
@@ -93,13 +103,19 @@ register(
             Misconception(
                 name="natural logarithm",
                 answer=_natural,
-                hint="Your result is 0.69 times too small: bits need logarithms to base 2.",
+                hint="Your result is 0.69 times what it should be: bits need logarithms to base 2.",
             ),
             Misconception(
                 name="rounds each symbol up to whole bits",
                 answer=_whole_bits,
-                hint="You round every symbol up to whole bits, as Huffman's code must. A symbol that comes nearly "
-                "always is worth far less than one bit, and a good coder can spend parts of bits.",
+                hint="You give every symbol whole bits. A symbol that comes nearly always is worth far less than one "
+                "bit, and a good coder can spend parts of bits.",
+            ),
+            Misconception(
+                name="Huffman's code",
+                answer=_huffman,
+                hint="You count the bits of Huffman's code, the best one that gives every symbol whole bits. The "
+                "question allows fractions: a symbol that comes nearly always can cost less than one bit.",
             ),
             Misconception(
                 name="each symbol once",

@@ -43,6 +43,12 @@ def _forgets_the_start(number, counts):
     return symbol, counts[symbol] * (number // sum(counts)) + number % sum(counts)
 
 
+def _slot_by_the_count(number, counts):
+    symbol, _ = pop(number, counts)
+    total, count = sum(counts), counts[symbol]
+    return symbol, count * (number // total) + number % total % count
+
+
 def _digits_of_the_alphabet(number, counts):
     return number % len(counts), number // len(counts)
 
@@ -76,6 +82,8 @@ register(
             Case(args=(531, [2, 1, 1]), note="the last number of the table: symbol 2 is on top"),
             Case(args=(132, [2, 1, 1]), note="the step after that"),
             Case(args=(66, [2, 1, 1]), note="and the one after that"),
+            Case(args=(9, [2, 1, 1]), note="symbol 0 was pushed on 5"),
+            Case(args=(14, [1, 3]), note="symbol 1 owns the slots 1, 2 and 3"),
             Case(args=(1000, [6, 1, 1]), note="a symbol that comes three times out of four"),
         ),
         hidden=_random,
@@ -95,6 +103,12 @@ register(
                 name="counts the place from the first slot of all",
                 answer=_forgets_the_start,
                 hint="You add the slot as counted from 0. Count it from the first slot of this symbol.",
+            ),
+            Misconception(
+                name="the slot's remainder by the count",
+                answer=_slot_by_the_count,
+                hint="You take the slot's remainder by the count. That is the place among the symbol's own slots only "
+                "where their first one happens to be a multiple of the count.",
             ),
             Misconception(
                 name="digits of the alphabet",

@@ -43,15 +43,49 @@ def _four_bytes_each(tokens, rows, width, bits):
     return rows * width * bits / 8 + 4 * tokens
 
 
+def _two_bytes_each(tokens, rows, width, bits):
+    return rows * width * bits / 8 + 2 * tokens
+
+
+def _whole_bytes_each(tokens, rows, width, bits):
+    return rows * width * bits / 8 + tokens * math.ceil(math.log2(rows) / 8)
+
+
+def _fractions_of_a_bit(tokens, rows, width, bits):
+    return (rows * width * bits + tokens * math.log2(rows)) / 8
+
+
+def _rounded_down(tokens, rows, width, bits):
+    return (rows * width * bits + tokens * int(math.log2(rows))) / 8
+
+
+def _a_number_too_many(tokens, rows, width, bits):
+    return (rows * width * bits + tokens * rows.bit_length()) / 8
+
+
+def _tells_the_tokens_apart(tokens, rows, width, bits):
+    return (rows * width * bits + tokens * math.ceil(math.log2(tokens))) / 8
+
+
+def _merged_tokens_only(tokens, rows, width, bits):
+    return (rows * width * bits + (tokens - rows) * math.ceil(math.log2(rows))) / 8
+
+
+def _two_numbers(tokens, rows, width, bits):
+    return rows * width * bits / 8, tokens * math.ceil(math.log2(rows)) / 8
+
+
 def _bits_not_bytes(tokens, rows, width, bits):
     return rows * width * bits + tokens * math.ceil(math.log2(rows))
 
 
 def _random(rng):
-    return tuple(
-        Case(args=(int(rng.integers(10_000, 40_000)), int(rows), int(rng.integers(32, 400)), int(rng.integers(2, 33))))
-        for rows in (4096, *rng.integers(500, 9_000, size=5))
-    )
+    # Tokens and width in eights, so that nothing depends on how a part of a byte is rounded.
+    def one(rows):
+        tokens, width = 8 * int(rng.integers(1_250, 5_000)), 8 * int(rng.integers(4, 50))
+        return Case(args=(tokens, int(rows), width, int(rng.integers(2, 33))))
+
+    return tuple(one(rows) for rows in (4096, *rng.integers(500, 9_000, size=5)))
 
 
 register(
@@ -61,7 +95,8 @@ register(
         title="A smaller table and its map",
         difficulty=1,
         minutes=6,
-        question="Count the bytes of the table that is left and of the map, which spends whole bits on each token.",
+        question="Count the bytes of both together: the table that is left, and the map, which gives every token a row "
+        "number of the same whole number of bits.",
         reference=merged_bytes,
         public=(
             Case(args=(8, 4, 2, 16), note="8 tokens, 4 rows of 2 weights with 16 bits: 16 bytes and 2 bytes"),
@@ -94,6 +129,48 @@ register(
                 name="four bytes for each number",
                 answer=_four_bytes_each,
                 hint="You spend 32 bits on a row number. A number below 4,096 fits into 12.",
+            ),
+            Misconception(
+                name="two bytes for each number",
+                answer=_two_bytes_each,
+                hint="You spend 16 bits on a row number, however few rows there are. A number below 4,096 needs fewer.",
+            ),
+            Misconception(
+                name="whole bytes for each number",
+                answer=_whole_bytes_each,
+                hint="You give each token whole bytes. The map is written without gaps, so whole bits are enough.",
+            ),
+            Misconception(
+                name="fractions of a bit",
+                answer=_fractions_of_a_bit,
+                hint="You spend fractions of a bit. Here each token has a number of its own, and that has whole bits: "
+                "round up.",
+            ),
+            Misconception(
+                name="rounds the bits down",
+                answer=_rounded_down,
+                hint="Your row numbers are a bit too short: with 6 bits one can tell 64 rows apart, but not 100.",
+            ),
+            Misconception(
+                name="a bit too many at a power of two",
+                answer=_a_number_too_many,
+                hint="Row numbers begin with 0. The last of 4 rows has the number 3: how many bits does that have?",
+            ),
+            Misconception(
+                name="tells the tokens apart",
+                answer=_tells_the_tokens_apart,
+                hint="Your numbers are long enough to tell all tokens apart. The map names rows, and there are fewer.",
+            ),
+            Misconception(
+                name="only tokens that lost their row",
+                answer=_merged_tokens_only,
+                hint="Your map leaves out the tokens that kept their row. But then somebody has to know which those "
+                "are: here every token gets a number.",
+            ),
+            Misconception(
+                name="two numbers",
+                answer=_two_numbers,
+                hint="You give the table and the map apart. The question asks for the bytes of both together.",
             ),
             Misconception(
                 name="bits, not bytes",

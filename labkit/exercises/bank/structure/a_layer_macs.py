@@ -50,6 +50,27 @@ def _each_head_in_full_width(tokens, hidden, heads, head_size, width):
     return tokens * (4 * hidden * heads * head_size + 2 * tokens * heads * hidden + 2 * hidden * width)
 
 
+def _one_attention_product(tokens, hidden, heads, head_size, width):
+    return layer_macs(tokens, hidden, heads, head_size, width) - tokens * tokens * heads * head_size
+
+
+def _attention_of_one_head(tokens, hidden, heads, head_size, width):
+    return tokens * (4 * hidden * heads * head_size + 2 * tokens * head_size + 2 * hidden * width)
+
+
+def _counts_parameters(tokens, hidden, heads, head_size, width):
+    return 4 * hidden * heads * head_size + 2 * hidden * width
+
+
+def _forgets_the_tokens_of_the_matrices(tokens, hidden, heads, head_size, width):
+    return _counts_parameters(tokens, hidden, heads, head_size, width) + 2 * tokens * tokens * heads * head_size
+
+
+def _square_output_matrix(tokens, hidden, heads, head_size, width):
+    inside = heads * head_size
+    return layer_macs(tokens, hidden, heads, head_size, width) + tokens * hidden * (hidden - inside)
+
+
 def _random(rng):
     return tuple(
         Case(args=(int(rng.integers(2, 40)), 64 * int(rng.integers(2, 9)), int(rng.integers(1, 4)), 32,
@@ -107,6 +128,34 @@ register(
                 name="gives every head the full width",
                 answer=_each_head_in_full_width,
                 hint="Each head compares tokens by its own few numbers, not by all of the hidden size.",
+            ),
+            Misconception(
+                name="one product in attention",
+                answer=_one_attention_product,
+                hint="You count tokens with tokens once. It happens twice: each token is scored against each, and then "
+                "the weights that come of it are multiplied with something, too.",
+            ),
+            Misconception(
+                name="the attention of one head",
+                answer=_attention_of_one_head,
+                hint="You count the two products of attention for a single head. Each of the heads makes both.",
+            ),
+            Misconception(
+                name="counts parameters",
+                answer=_counts_parameters,
+                hint="That is how many weights the layer has, and a longer text does not change it. Every token passes "
+                "through each of these weights.",
+            ),
+            Misconception(
+                name="forgets the tokens of the matrices",
+                answer=_forgets_the_tokens_of_the_matrices,
+                hint="The two products without weights are right. The six matrices you count for one token only.",
+            ),
+            Misconception(
+                name="leaves the output matrix square",
+                answer=_square_output_matrix,
+                hint="Three of the four projections are as narrow as the heads. The output matrix reads what the heads "
+                "give: is that still the hidden size when some are missing?",
             ),
         ),
         alternatives=(_matrix_by_matrix, _token_by_token),

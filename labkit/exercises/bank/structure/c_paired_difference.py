@@ -58,6 +58,21 @@ def _only_rows_that_changed(truth, first, second):
     return change.mean(), change.std() / np.sqrt(len(change))
 
 
+def _divides_by_n_minus_1(truth, first, second):
+    change = (second == truth).astype(float) - (first == truth)
+    return change.mean(), change.std(ddof=1) / np.sqrt(len(change))
+
+
+def _loses_the_sign(truth, first, second):
+    change = ((second == truth) ^ (first == truth)).astype(float)
+    return change.mean(), change.std() / np.sqrt(len(change))
+
+
+def _loses_the_sign_in_the_error(truth, first, second):
+    difference, _ = paired_difference(truth, first, second)
+    return difference, _loses_the_sign(truth, first, second)[1]
+
+
 def _random(rng):
     cases = []
     for rows in (30, 120, 419):
@@ -88,6 +103,10 @@ register(
             Case(
                 args=(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0]), np.array([0, 0, 1, 0])),
                 note="four rows; the second model gains one",
+            ),
+            Case(
+                args=(np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 2, 0, 0, 0]), np.array([0, 1, 2, 1, 1, 1])),
+                note="six rows; the second model loses one, gains one, and on one both are wrong",
             ),
         ),
         hidden=_random,
@@ -123,6 +142,24 @@ register(
                 name="looks at the changed rows only",
                 answer=_only_rows_that_changed,
                 hint="You left out the rows where nothing changed. They count too: as zeros in the mean.",
+            ),
+            Misconception(
+                name="divides by n - 1",
+                answer=_divides_by_n_minus_1,
+                hint="Your difference is right and your error a little too large: its standard deviation divides by "
+                "n - 1. Both are in use; here divide by n.",
+            ),
+            Misconception(
+                name="loses the sign of a change",
+                answer=_loses_the_sign,
+                hint="You count a row that the second model lost as you count one that it gained. An exclusive or, and "
+                "an absolute value, only say that something changed.",
+            ),
+            Misconception(
+                name="loses the sign in the error",
+                answer=_loses_the_sign_in_the_error,
+                hint="The difference is right. But its error comes from a row without signs: for its spread, too, "
+                "a loss and a gain lie on two sides of zero.",
             ),
         ),
         alternatives=(_by_counting, _by_covariance),

@@ -47,6 +47,16 @@ def _columns_of_the_query(query, query_bias, output, output_bias, head_size, kep
     return query[:, places], bias, columns, output_bias
 
 
+def _the_wrong_way_round(query, query_bias, output, output_bias, head_size, kept):
+    places = [head * head_size + i for head in kept for i in range(head_size)]
+    return query[:, places], query_bias[places], output[places], output_bias
+
+
+def _rows_of_everything(query, query_bias, output, output_bias, head_size, kept):
+    places = [head * head_size + i for head in kept for i in range(head_size)]
+    return query[places], query_bias[places], output[places], output_bias[places]
+
+
 def _interleaved(query, query_bias, output, output_bias, head_size, kept):
     heads = len(query) // head_size
     places = np.array([i for i in range(len(query)) if i % heads in kept])
@@ -136,6 +146,17 @@ register(
                 answer=_columns_of_the_query,
                 hint="You cut the side of the query that reads the token. The token keeps all its numbers; it is the "
                 "results that become fewer.",
+            ),
+            Misconception(
+                name="weights as (inputs, outputs)",
+                answer=_the_wrong_way_round,
+                hint="You take a weight as (inputs, outputs), in both matrices. PyTorch keeps it the other way round.",
+            ),
+            Misconception(
+                name="rows of everything",
+                answer=_rows_of_everything,
+                hint="You cut all four arrays along their first axis. On the query's side a head is what comes out; "
+                "on the output's side it is what goes in. And to which of the two does the output's bias belong?",
             ),
             Misconception(
                 name="takes the heads as interleaved",

@@ -11,7 +11,7 @@
 #
 # | you need | minutes (quick · full) | difficulty | in the article |
 # |---|---|---|---|
-# | lessons 00 to 03 | 1 · 5 | ●●○○ | 3.3, 4.3 case 1 |
+# | lessons 00 to 03 | 2 · 6 | ●●○○ | 3.3, 4.3 case 1 |
 #
 # The minutes are the machine's. Take an hour and a quarter for yourself.
 
@@ -632,13 +632,13 @@ from labkit.claims import verdicts
 
 zeros, last, both = (times[1][name] for name in ("80 % zeros", f"{layers} of 6 layers", "both"))
 verdicts({
-    "C03": "if zeros leave the file and the arithmetic: 80 % zeros are "
+    "C03": "zeros leave the file and the arithmetic: 80 % zeros are "
     f"{files['80 % zeros'].stat().st_size / 1e6:.1f} MB when coded, and {zeros.ratio:.2f} of the time; half of the "
     f"heads and columns {files['both'].stat().st_size / 1e6:.1f} MB as plain floats, and {both.ratio:.2f} of the time",
-    "C13": f"if parts are removed, not zeroed: of the time for one headline are left {zeros.ratio:.2f} with 80 % "
+    "C13": f"parts are removed, not zeroed: of the time for one headline are left {zeros.ratio:.2f} with 80 % "
     f"zeros, {last.ratio:.2f} with {layers} of 6 layers, {both.ratio:.2f} with half of the heads and columns; of the "
     f"work {work[f'{layers} of 6 layers']:.2f} and {work['both']:.2f} in the last two",
-    "C20": f"if it is trained afterwards: with {layers} layers and a short distillation the loss is "
+    "C20": f"it is trained afterwards: with {layers} layers and a short distillation the loss is "
     f"{lost['last'].points()}; untrained, without the last two layers, F1 falls from {teacher_f1:.2f} to "
     f"{macro_f1(truth, untrained[0, 1, 2, 3]):.2f}",
 })  # fmt: skip

@@ -11,7 +11,7 @@
 #
 # | you need | minutes (quick · full) | difficulty | in the article |
 # |---|---|---|---|
-# | lessons 02 and 03 | 1 · 5 | ●●○○ | 3.2 step 2, 3.3, 4.2, 5.2, 5.4, 9 Q2 |
+# | lessons 02 and 03 | 2 · 5 | ●●○○ | 3.2 step 2, 3.3, 4.2, 5.2, 5.4, 9 Q2 |
 #
 # The minutes are the machine's. Take two hours for yourself.
 

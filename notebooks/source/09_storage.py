@@ -11,7 +11,7 @@
 #
 # | you need | minutes (quick · full) | difficulty | in the article |
 # |---|---|---|---|
-# | lessons 03 and 05 | 2 · 4 | ●●○○ | 3.2 step 4 |
+# | lessons 03 and 05 | 1 · 1 | ●●○○ | 3.2 step 4 |
 #
 # The minutes are the machine's. Take an hour and a half for yourself.
 

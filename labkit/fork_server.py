@@ -22,6 +22,8 @@ IDLE = 300.0  # seconds without a process or a request, after which the memory i
 REQUEST, ANSWER = 1_000_000, 1_000  # bytes at most; a request holds the whole environment
 DESCRIPTORS = 4  # of a process: standard input, output and error, and where to say how it ended
 PR_SET_PDEATHSIG = 1
+LOOK_AROUND = ("ipywidgets", "tqdm")
+"""What looks, when it is imported, whether it is in a kernel: to be imported again, where it can see one."""
 
 _PATH = sys.path[1:]  # as this interpreter found it, without the folder that it was started in
 
@@ -134,6 +136,8 @@ def _be(request, descriptors, selector, parent):
 
 def _as_fresh():
     """Make up for what an interpreter and modules do when they start: random numbers, threads, word of a crash."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in LOOK_AROUND]:
+        del sys.modules[name]
     if os.environ.get("PYTHONFAULTHANDLER"):
         faulthandler.enable()
     if "numpy" in sys.modules:

@@ -27,10 +27,12 @@ class ForkedProvisioner(LocalProvisioner):
         """Fork the kernel where `cmd` starts one of our own Python: what it says after that are the arguments."""
         if tuple(cmd[:3]) != OURS:  # a kernel of another language, or of another environment
             return await super().launch_kernel(cmd, **settings)
+        # 1: with 0 it would print how to connect to it, with a process's number it would watch that one. It need not.
+        arguments = [*cmd[3:], "--IPKernelApp.parent_handle=1"]
         with open(os.devnull, "rb") as nothing:
             # In a thread: the first one waits for the imports, and nobody else should.
             self.process = await asyncio.to_thread(
-                fork, "ipykernel.kernelapp:launch_new_instance", cmd[3:], environment=settings["env"],
+                fork, "ipykernel.kernelapp:launch_new_instance", arguments, environment=settings["env"],
                 folder=settings.get("cwd"), modules=IMPORTED, stdin=nothing.fileno(),
             )  # fmt: skip
         self.pid = self.pgid = self.process.pid  # it leads a session

@@ -87,6 +87,10 @@ print(json.dumps({
     "main": list(sys.modules["__main__"].__dict__)[:3], "reports crashes": faulthandler.is_enabled(),
 }))
 """
+KERNEL = """
+import ipywidgets, tqdm.auto
+print(tqdm.auto.tqdm.__module__, *sorted(get_ipython().kernel.comm_manager.targets))
+"""
 FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
 
 
@@ -95,12 +99,15 @@ def test_a_forked_kernel_is_as_a_fresh_one(lessons_folder, monkeypatch):
     found = []
     for forked in (True, False):
         monkeypatch.setattr("labkit.execution.can_fork", lambda forked=forked: forked)
-        folder = lessons_folder({"00_it": ["import sys; print('transformers' in sys.modules)", SURROUNDINGS, FIGURE]})
+        folder = lessons_folder(
+            {"00_it": ["import sys; print('transformers' in sys.modules)", SURROUNDINGS, KERNEL, FIGURE]}
+        )
         failure, notebook = run_cells(folder)
         assert failure is None
-        early, surroundings, figure = [cell.outputs for cell in notebook.cells[-3:]]
+        early, surroundings, kernel, figure = [cell.outputs for cell in notebook.cells[-4:]]
         assert early[0].text == f"{forked}\n"  # imported before the first cell, where it was forked
-        found.append((json.loads(surroundings[0].text), [list(output.get("data", {})) for output in figure]))
+        shown = [list(output.get("data", {})) for output in figure]
+        found.append((json.loads(surroundings[0].text) | {"widgets": kernel[0].text}, shown))
     forked, fresh = found
     assert [key for key in fresh[0] if forked[0][key] != fresh[0][key]] == []
     assert forked[1] == fresh[1]

@@ -67,19 +67,25 @@ def _serve(line, selector):
     for name in request["modules"]:
         with suppress(Exception):  # then the fork will fail for the same reason, and say so where it is heard
             importlib.import_module(name)
-    parent = os.getpid()
+    parent, (reading, writing) = os.getpid(), os.pipe()
     try:
         pid = os.fork()
     except OSError as error:
         answer = {"errno": error.errno}
         os.close(descriptors[-1])
+        os.close(writing)
     else:
         if pid == 0:
             line.close()
+            os.setsid()  # it is ended with all that it starts
+            os.close(reading)
+            os.close(writing)
             _be(request, descriptors, selector, parent)
         answer = {"pid": pid}
+        os.close(writing)
+        os.read(reading, 1)  # until it leads its session: whoever ends it at once ends a group that is there
         selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, descriptors[-1]))
-    for descriptor in descriptors[:-1]:
+    for descriptor in (reading, *descriptors[:-1]):
         os.close(descriptor)
     with suppress(BrokenPipeError):
         line.send(json.dumps(answer).encode())
@@ -106,7 +112,6 @@ def _be(request, descriptors, selector, parent):
                 os.close(key.fd)
                 os.close(key.data[1])
         selector.close()
-        os.setsid()  # it is ended with all that it starts
         die_with(parent)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for number, descriptor in enumerate(descriptors[:-1]):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import psutil
 import pytest
@@ -133,3 +134,13 @@ def test_ctrl_c_while_the_server_imports(server, monkeypatch):
     monkeypatch.undo()
     assert not started()
     assert launch(math.gcd, 1, 12, 18) == [6]
+
+
+def test_a_stop_before_the_workers_have_begun_ends_them(server, monkeypatch):
+    slow = "import os, time\nlead = os.setsid\ndef late(): time.sleep(0.3); lead()\nos.setsid = late\n"
+    instead(monkeypatch, slow + forked.CODE)
+    start = time.monotonic()
+    with pytest.raises(Interrupted):
+        launch(math.gcd, 2, 12, 18, should_stop=lambda: True)
+    assert time.monotonic() - start < 60
+    assert not started()

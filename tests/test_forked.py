@@ -21,6 +21,14 @@ from labkit.errors import Interrupted, WorkerError
 pytestmark = pytest.mark.skipif(not forked.can_fork(), reason="workers are fresh interpreters here")
 
 
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """Whatever happens here, no process of ours stays."""
+    before = set(started())
+    yield
+    assert set(started()) <= before
+
+
 @pytest.fixture
 def server(monkeypatch):
     """A server of this test alone: a function that gives its process number."""
@@ -46,7 +54,6 @@ def test_one_process_forks_the_workers_of_all_launches(server):
     assert server() == first
     assert len({first, os.getpid(), *pids}) == 8
     assert open_files() == files
-    assert not started()
 
 
 def test_a_fork_is_as_a_fresh_interpreter(server, monkeypatch):
@@ -123,7 +130,6 @@ def test_a_server_that_does_not_start_is_said_to(server, monkeypatch):
     with pytest.raises(WorkerError, match="Received the process that forks others does not start"):
         launch(math.gcd, 2, 12, 18)
     assert open_files() == before
-    assert not started()
 
 
 def test_ctrl_c_while_the_server_imports(server, monkeypatch):
@@ -132,7 +138,6 @@ def test_ctrl_c_while_the_server_imports(server, monkeypatch):
     with pytest.raises(Interrupted, match="2 workers to finish. Received a stop"):
         launch(math.gcd, 2, 12, 18)
     monkeypatch.undo()
-    assert not started()
     assert launch(math.gcd, 1, 12, 18) == [6]
 
 
@@ -143,4 +148,3 @@ def test_a_stop_before_the_workers_have_begun_ends_them(server, monkeypatch):
     with pytest.raises(Interrupted):
         launch(math.gcd, 2, 12, 18, should_stop=lambda: True)
     assert time.monotonic() - start < 60
-    assert not started()

@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-from labkit.forked import PROVISIONER, can_fork
+from labkit.forked import PROVISIONER
 
 # Before anything that reads them is imported, and inherited by every kernel and worker that a test starts.
 # One cache for the session, so that a teacher is trained once; LABKIT_CACHE keeps it between sessions.
@@ -20,8 +20,7 @@ os.environ.setdefault("LABKIT_CACHE", os.path.join(_PLACE.name, "cache"))
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Kernels that tests start have torch imported already, as those of `labkit lab` and `labkit run` have.
-if can_fork():
-    os.environ["JUPYTER_DEFAULT_PROVISIONER_NAME"] = PROVISIONER
+os.environ["JUPYTER_DEFAULT_PROVISIONER_NAME"] = PROVISIONER
 # One thread for the tests of the package: their models are tiny, and the other core is used below. Two threads that
 # wait for each other while a third has the core take ten times as long. Lessons and the browser get all cores.
 _THREADS = os.environ.get("OMP_NUM_THREADS")

@@ -18,7 +18,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from labkit.errors import RunError
-from labkit.forked import PROVISIONER, can_fork
+from labkit.forked import PROVISIONER
 
 __all__ = ["Failure", "execute"]
 
@@ -49,8 +49,7 @@ class _HereSpecs(KernelSpecManager):
 
     def get_kernel_spec(self, kernel_name):
         found = get_kernel_dict()
-        name = PROVISIONER if can_fork() else "local-provisioner"
-        found["metadata"] = {**found["metadata"], "kernel_provisioner": {"provisioner_name": name}}
+        found["metadata"] = {**found["metadata"], "kernel_provisioner": {"provisioner_name": PROVISIONER}}
         return KernelSpec(resource_dir=RESOURCES, **found)
 
 

@@ -160,23 +160,23 @@ def _forget():
 
 def _ask(server, request, streams):
     """Ask for one process; None when the server is gone."""
-    ours, theirs, made = [], [], []
+    ours, theirs = [], []
     for number, stream in enumerate((*streams, subprocess.PIPE)):  # the last: how it ended
+        own, their = None, number if stream is None else stream
         if stream == subprocess.PIPE:
-            reading, writing = made_here = os.pipe()
-            ours.append(writing if number == 0 else reading)
-            theirs.append(reading if number == 0 else writing)
-            made.append(made_here)
-        else:
-            ours.append(None)
-            theirs.append(number if stream is None else stream)
+            own, their = reversed(os.pipe()) if number == 0 else os.pipe()
+        ours.append(own)
+        theirs.append(their)
     answer = None
     try:
         answer = server.ask(request, theirs)
     finally:
         alive = answer is not None and "pid" in answer
-        for end in {end for ends in made for end in ends} - (set(ours) if alive else set()):
-            os.close(end)
+        for own, their in zip(ours, theirs, strict=True):
+            if own is not None:
+                os.close(their)
+                if not alive:
+                    os.close(own)
     if answer is None:
         return None
     if not alive:

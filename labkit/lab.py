@@ -11,7 +11,7 @@ import webbrowser
 from pathlib import Path
 
 from labkit.errors import RunError
-from labkit.forked import PROVISIONER, can_fork
+from labkit.forked import PROVISIONER
 from labkit.lessons import ROOT
 
 __all__ = ["command", "environment", "has_browser", "start"]
@@ -33,8 +33,7 @@ def command(more="", *, root=ROOT):
     words.append("--LabApp.extension_manager=readonly")
     words.append("--KernelManager.transport_encryption=auto")
     words.append("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")
-    if can_fork():
-        words.append(f"--KernelProvisionerFactory.default_provisioner_name={PROVISIONER}")
+    words.append(f"--KernelProvisionerFactory.default_provisioner_name={PROVISIONER}")
     words.append("--ServerApp.kernel_websocket_connection_class=labkit.connection.PromptConnection")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         # In a container there is often no other user.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jupyter_client.provisioning import LocalProvisioner
 
-from labkit.forked import fork
+from labkit.forked import can_fork, fork
 
 __all__ = ["ForkedProvisioner"]
 
@@ -25,7 +25,7 @@ class ForkedProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd, **settings):
         """Fork the kernel where `cmd` starts one of our own Python: what it says after that are the arguments."""
-        if tuple(cmd[:3]) != OURS:  # a kernel of another language, or of another environment
+        if tuple(cmd[:3]) != OURS or not can_fork():  # another language, another environment, another system
             return await super().launch_kernel(cmd, **settings)
         # 1: with 0 it would print how to connect to it, with a process's number it would watch that one. It need not.
         arguments = [*cmd[3:], "--IPKernelApp.parent_handle=1"]

@@ -98,7 +98,7 @@ FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
 def test_a_forked_kernel_is_as_a_fresh_one(lessons_folder, monkeypatch):
     found = []
     for forked in (True, False):
-        monkeypatch.setattr("labkit.execution.can_fork", lambda forked=forked: forked)
+        monkeypatch.setattr("labkit.provisioner.can_fork", lambda forked=forked: forked)
         folder = lessons_folder(
             {"00_it": ["import sys; print('transformers' in sys.modules)", SURROUNDINGS, KERNEL, FIGURE]}
         )

@@ -7,7 +7,7 @@ import numpy as np
 
 from labkit.errors import SettingError
 from labkit.plots.int8 import bits_and_damage
-from labkit.runtime.mixed import BITS, divergence, plain_bytes, sensitivity, spend, weights_of, with_bits
+from labkit.runtime.mixed import BITS, divergence, measured_damage, plain_bytes, smoothed, spend, weights_of, with_bits
 from labkit.widgets.controls import choice, slider
 from labkit.widgets.panel import Panel, View
 from labkit.widgets.scoring import f1_unless_stopped
@@ -19,24 +19,12 @@ START = {"pinned": "words 1/6", "bits": 4}
 
 
 def scan(classifier, texts, *, cache=None):
-    """Round one part at a time, and measure: what was measured, and the prices that `sensitivity` makes of it.
+    """Round one part at a time, and measure: what was measured, and the prices that are made of it.
 
     Both are {part: {bits: nats}}: measured at 2, 3 and 4 bits; the prices, smoothed and computed, at 2 to 8.
     """
-    kept = _Kept(cache)
-    prices = sensitivity(classifier, texts, cache=kept)
-    return {part: {int(bits): nats for bits, nats in row.items()} for part, row in kept.found.items()}, prices
-
-
-class _Kept:
-    """A cache that remembers what it gave: the measurements, before they become prices."""
-
-    def __init__(self, cache):
-        self.cache, self.found = cache, None
-
-    def value(self, key, compute):
-        self.found = compute() if self.cache is None else self.cache.value(key, compute)
-        return self.found
+    measured = measured_damage(classifier, texts, cache=cache)
+    return measured, smoothed(measured)
 
 
 @dataclass(frozen=True, eq=False)

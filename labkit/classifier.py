@@ -110,7 +110,7 @@ class Classifier:
             # Numbers that lie in memory as they lay in the file are added in another order: the last bits would differ.
             for parameter in model.parameters():
                 parameter.data = parameter.data.clone()
-                tokenizer = _tokenizer(folder)
+            tokenizer = _tokenizer(folder)
             if (folder / ROWS).exists():
                 tokenizer = MergedTokenizer(tokenizer, np.load(folder / ROWS, allow_pickle=False))
         except Exception as error:  # safetensors, json and transformers each raise their own

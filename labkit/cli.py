@@ -111,7 +111,10 @@ def progress(as_json: AsJson = False):
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def bench(context: typer.Context, name: Annotated[str, typer.Argument(help="training or pruning.")]):
+def bench(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="compression, distributed, pruning, training or vocabulary.")],
+):
     """Measure on this machine; what follows the name goes to the benchmark."""
     from labkit.commands.benches import main_of
 

@@ -3,14 +3,15 @@
 import json
 
 import pytest
+import small
 
 from labkit import readme, reference
-from labkit.bench import _step_times, distributed, pruning, training
+from labkit.bench import _policies, _step_times, distributed, pruning, training, vocabulary
 from labkit.classifier import pretrained
 from labkit.errors import SettingError
 from labkit.policy import Policy
 from labkit.statistics import macro_f1
-from labkit.steps import PruneMagnitude
+from labkit.steps import Distill, PruneMagnitude
 from labkit.task import load_task
 from labkit.training import Training
 
@@ -53,7 +54,7 @@ def test_both_loops_learn_the_same_rows():
 
 
 def test_pruning_writes_a_row_for_each_policy_with_its_paired_loss(folder, monkeypatch):
-    monkeypatch.setattr(pruning, "fine_tune", lambda task: pretrained(task.labels))
+    monkeypatch.setattr(_policies, "fine_tune", lambda task: pretrained(task.labels))
     monkeypatch.setattr(pruning, "POLICIES", {"all gone": Policy([PruneMagnitude(1.0)])})
     pruning.main(["--folds", "1"])
     rows = {row["name"]: row for row in json.loads((folder / "pruning.json").read_text())["rows"]}
@@ -65,6 +66,31 @@ def test_pruning_writes_a_row_for_each_policy_with_its_paired_loss(folder, monke
     text = (folder / "README.md").read_text()
     assert "| all gone |" in text
     assert "stale words" not in text
+
+
+def test_vocabulary_compares_each_answer_with_the_nearest_of_its_rows_and_training(folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "cache"))
+    for module in (_policies, vocabulary):
+        monkeypatch.setattr(module, "fine_tune", lambda task: small.classifier(task.labels))
+    monkeypatch.setattr(vocabulary, "ROWS", (400,))
+    monkeypatch.setattr(vocabulary, "SHORT", Distill(epochs=1, batch_size=128))
+    vocabulary.main(["--folds", "1"])
+    values = json.loads((folder / "vocabulary.json").read_text())
+    teacher, *rows = values["rows"]
+    assert teacher["name"] == "teacher"
+    assert [(row["trained"], row["answer"]) for row in rows] == [
+        (trained, answer) for trained in (False, True) for answer in ("nearest", "unknown", "pieces")
+    ]
+    for nearest, unknown, pieces in (rows[:3], rows[3:]):
+        assert nearest["worse"] == nearest["worse_low"] == nearest["worse_high"] == 0
+        for row in (unknown, pieces):
+            assert row["worse"] == pytest.approx(100 * (nearest["f1"] - row["f1"]))
+            assert row["worse_low"] <= row["worse"] <= row["worse_high"]
+            assert row["f1_loss"] == pytest.approx(100 * (teacher["f1"] - row["f1"]))
+        assert nearest["tokens"] == unknown["tokens"] < pieces["tokens"]
+        steps = Policy.from_json(pieces["policy"]).steps
+        assert (steps[0].rows, steps[0].lost, len(steps)) == (400, "pieces", 1 + pieces["trained"])
+    assert any(untrained["f1"] != trained["f1"] for untrained, trained in zip(rows[:3], rows[3:], strict=True))
 
 
 def test_distributed_divides_the_time_of_one_thread_and_holds_the_links_against_the_model(

@@ -92,6 +92,14 @@ def test_saved_and_loaded_it_is_the_same_bit_for_bit(one, tmp_path):
     assert np.array_equal(again.logits(small.SENTENCES), one.logits(small.SENTENCES))
 
 
+def test_loading_reads_the_tokenizer_once(one, tmp_path, monkeypatch):
+    one.save(tmp_path)
+    read = []
+    monkeypatch.setattr(module, "_tokenizer", lambda folder: read.append(folder) or small.tokenizer())
+    Classifier.load(tmp_path)
+    assert read == [tmp_path]
+
+
 @pytest.mark.parametrize("lost", ["labels.json", "config.json", "model.safetensors", "tokenizer.json"])
 def test_an_incomplete_folder_is_told(one, tmp_path, lost):
     one.save(tmp_path / "model")

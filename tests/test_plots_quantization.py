@@ -82,6 +82,15 @@ def test_as_many_curves_as_the_lesson_has_are_drawn_each_with_its_own_marker():
     assert len({box.lines[0].get_marker() for box in ax.containers}) == 6
 
 
+def test_ways_stand_beside_one_another_only_where_they_have_the_same_bits():
+    f1 = Interval(0.5, 0.4, 0.6)
+    ax = plots.f1_against_bits({"a": [(8, f1), (2, f1)], "b": [(3, f1), (2, f1)], "c": [(2, f1)]}).axes[0]
+    places = [box.lines[0].get_xdata().tolist() for box in ax.containers]
+    assert places[0][0] == 8
+    assert places[1][0] == 3
+    assert [places[0][1], places[1][1], places[2][0]] == pytest.approx([1.94, 2, 2.06])
+
+
 def test_each_way_to_share_has_its_dots_and_its_median():
     ax = FIGURES["errors_by_sharing"]().axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["row", "matrix"]

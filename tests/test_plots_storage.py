@@ -27,7 +27,12 @@ ROWS = [
     {"name": "header", "kind": "header", "stored": "text", "bytes": 450, "scale_bytes": 0},
 ]  # fmt: skip
 LINES = {"2 bits": (SHARES, [9, 8, 7, 6, 5]), "8 bits": (SHARES, [20, 18, 15, 12, 5])}
+LOST = [{"name": "teacher"}] + [
+    {"rows": 300, "answer": answer, "trained": trained, "worse": worse, "worse_low": worse - 1, "worse_high": worse + 2}
+    for answer, trained, worse in [("nearest", False, 0), ("unknown", False, 9), ("pieces", False, 6), ("pieces", True, 3)]
+]  # fmt: skip
 FIGURES = {
+    "lost_tokens": lambda: plots.lost_tokens(LOST),
     "format_costs": lambda: plots.format_costs(SHARES, {"dense": np.full(5, 4.0), "bitmap": 1 + 4 * (1 - SHARES)}, value_bits=4),
     "reached": lambda: plots.reached({"gzip": 1.9, "entropy coder": 1.51}, floor=1.5, title="Two coders"),
     "svd_errors": lambda: plots.svd_errors({"query": (np.array([1, 4, 8]), np.array([0.9, 0.6, 0.3]))}, {"query": (np.array([2, 4]), np.array([0.4, 0.1]))}),
@@ -98,3 +103,14 @@ def test_the_widgets_picture_has_the_setting_and_the_points():
     assert found["measured by you"].get_xydata().tolist() == [[20, 8.1]]
     assert found["2 bits"].get_xydata()[:, 1].tolist() == [9, 8, 7, 6, 5]
     assert len({found[name].get_linestyle() for name in LINES}) == 2
+
+
+def test_each_answer_stands_where_it_is_worse_than_the_nearest_by_so_much():
+    fig = plots.lost_tokens(LOST)
+    ax = fig.axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["pieces, 300 rows", "unknown, 300 rows"]
+    before, after = (container.lines[0] for container in ax.containers)
+    assert (before.get_xdata().tolist(), after.get_xdata().tolist()) == ([9, 6], [3])
+    assert [round(height) for height in before.get_ydata()] == [1, 0]
+    (ends,) = ax.containers[1].lines[2]
+    assert ends.get_segments()[0][:, 0].tolist() == [2, 5]

@@ -67,16 +67,18 @@ def f1_against_bits(series, *, teacher=None, baseline=None):
     """Draw F1 against the bits of a weight, one line a way to round, with 95 % intervals.
 
     `series` maps a name to a list of (bits, Interval); `teacher` and `baseline` are F1 values, drawn as horizontal
-    lines. Returns a Figure.
+    lines. Where several ways have the same bits, they stand beside one another. Returns a Figure.
     """
     fig, ax = figure(6.8, 3.8)
-    shift = 0.08 * (np.arange(len(series)) - (len(series) - 1) / 2)
-    for (name, points), colour, marker, aside in zip(series.items(), CYCLE, "osD^vP", shift, strict=False):
+    beside = {
+        bits: [n for n, p in series.items() if bits in dict(p)] for points in series.values() for bits, _ in points
+    }
+    for (name, points), colour, marker in zip(series.items(), CYCLE, "osD^vP", strict=False):
+        aside = [0.06 * (beside[bits].index(name) - (len(beside[bits]) - 1) / 2) for bits, _ in points]
         y = [f1.value for _, f1 in points]
         spread = [[f1.value - f1.low for _, f1 in points], [f1.high - f1.value for _, f1 in points]]
-        ax.errorbar(
-            [bits + aside for bits, _ in points], y, yerr=spread, marker=marker, color=colour, capsize=3, label=name
-        )
+        x = [bits + shift for (bits, _), shift in zip(points, aside, strict=True)]
+        ax.errorbar(x, y, yerr=spread, marker=marker, color=colour, capsize=3, label=name)
     for value, name, style in ((teacher, "not rounded", ":"), (baseline, "TF-IDF", "-.")):
         if value is not None:
             ax.axhline(value, color=COLOURS["grey"], linestyle=style, linewidth=1.4, label=name)

@@ -7,7 +7,7 @@ from matplotlib.ticker import NullLocator
 
 from labkit.plots.style import COLOURS, CYCLE, figure, ticks
 
-__all__ = ["contents", "format_costs", "group_of", "layers_and_file", "reached", "svd_errors"]
+__all__ = ["contents", "format_costs", "group_of", "layers_and_file", "lost_tokens", "reached", "svd_errors"]
 
 PARTS = {"integers": "blue", "scales": "orange", "values as they are": "green", "text and tables": "grey"}
 
@@ -113,6 +113,30 @@ def contents(rows, *, title="Where every byte goes"):
     ax.set_title(title)
     ax.grid(axis="y", visible=False)
     ax.legend(loc="lower right", fontsize=9)
+    return fig
+
+
+def lost_tokens(rows):
+    """Draw how much worse than the nearest row the other answers are, before training and after it, with intervals.
+
+    `rows` are those of `labkit bench vocabulary`. Returns a Figure.
+    """
+    shown = [row for row in rows if row.get("answer", "nearest") != "nearest"]
+    places = list(dict.fromkeys((row["rows"], row["answer"]) for row in shown))[::-1]
+    fig, ax = figure(6.8, 1.3 + 0.5 * len(places))
+    for trained, up, colour, marker in ((False, 0.13, "vermillion", "o"), (True, -0.13, "blue", "s")):
+        some = [row for row in shown if row["trained"] is trained]
+        worse = np.array([row["worse"] for row in some])
+        reach = np.array([[row["worse"] - row["worse_low"], row["worse_high"] - row["worse"]] for row in some]).T
+        heights = [places.index((row["rows"], row["answer"])) + up for row in some]
+        ax.errorbar(worse, heights, xerr=reach, linestyle="", color=COLOURS[colour], marker=marker, capsize=3,
+                    label="after training" if trained else "before")  # fmt: skip
+    ax.axvline(0, color="black", linewidth=1)
+    ticks(ax.yaxis, range(len(places)), [f"{answer}, {count:,} rows" for count, answer in places])
+    ax.set(xlabel="points of macro-F1 less than the nearest row with as many rows", ylim=(-0.5, len(places) - 0.5))
+    ax.set_title("A token without a row: is the nearest row worth its map?")
+    ax.grid(axis="y", visible=False)
+    ax.legend(loc="best", fontsize=9)
     return fig
 
 

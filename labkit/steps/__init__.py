@@ -1,6 +1,7 @@
 """One compression idea a file; each is a frozen dataclass with the same three verbs."""
 
 from labkit.steps.base import Step, step_from_dict
+from labkit.steps.cut_vocabulary import CutVocabulary
 from labkit.steps.distill import Distill
 from labkit.steps.factorize import Factorize
 from labkit.steps.keep_layers import KeepLayers
@@ -12,6 +13,6 @@ from labkit.steps.quantize import Quantize
 from labkit.steps.sort_vocabulary import SortVocabulary
 
 __all__ = [
-    "Distill", "Factorize", "KeepLayers", "MergeVocabulary", "PruneFFN", "PruneHeads", "PruneMagnitude", "Quantize",
-    "SortVocabulary", "Step", "step_from_dict",
+    "CutVocabulary", "Distill", "Factorize", "KeepLayers", "MergeVocabulary", "PruneFFN", "PruneHeads",
+    "PruneMagnitude", "Quantize", "SortVocabulary", "Step", "step_from_dict",
 ]  # fmt: skip

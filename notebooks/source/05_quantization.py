@@ -770,7 +770,7 @@ verdicts({
     f"{f1s['step 0.1 for all']:.2f}; mended, {f1s['each matrix its own']:.2f}",
     "C30": f"8 bits: {ratios['8 bits']:.1f} times smaller; 4 bits, embeddings included: {ratios['4 bits']:.1f} times",
     "C46": f"float16: {int((half_labels != baseline).sum())} labels change; {ratios['16 bits']:.1f} times smaller",
-    "C48": "if the bits are few: " + "; ".join(f"at {b} bits {g.points()}" for b, g in gains.items()),
+    "C48": "gained by rounding in the loop: " + "; ".join(f"at {b} bits {g.points()}" for b, g in gains.items()),
 })  # fmt: skip
 
 # %% [markdown]

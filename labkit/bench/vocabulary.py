@@ -1,0 +1,57 @@
+"""Tokens without a row in a smaller embedding: three answers, before training and after it, over all five folds."""
+
+import numpy as np
+from rich.console import Console
+
+from labkit.bench._policies import applied, folds_of, measured, teacher
+from labkit.fine_tuning import fine_tune
+from labkit.policy import Policy
+from labkit.recipes import SHORT
+from labkit.reference import write_reference
+from labkit.steps import CutVocabulary, MergeVocabulary
+from labkit.task import load_task
+
+__all__ = ["main"]
+
+ROWS = (8000, 3000)
+ANSWERS = {"nearest": MergeVocabulary, "unknown": lambda rows: CutVocabulary(rows, "unknown"), "pieces": CutVocabulary}
+"""The kept rows are the same, and so is everything else."""
+
+
+def main(words=()):
+    """Run `labkit bench vocabulary [--folds 5]`; finished folds come from the cache; writes vocabulary.json.
+
+    Each row is held in pairs against the teacher, and against the nearest row with as many rows and the same training.
+    """
+    folds, console = folds_of("vocabulary", words, says=__doc__), Console(highlight=False)
+    policies = {
+        (rows, trained, answer): Policy([step(rows), *([SHORT] if trained else [])])
+        for rows in ROWS for trained in (False, True) for answer, step in ANSWERS.items()
+    }  # fmt: skip
+    names = {_name(*key): key for key in policies}
+    experiments = {name: applied(policies[key]) for name, key in names.items()}
+    found = measured({"teacher": teacher} | experiments, folds=folds, console=console)
+    task = load_task(fold=0)
+    lengths = {(rows, answer): _tokens(ANSWERS[answer](rows), task) for rows in ROWS for answer in ANSWERS}
+    rows = [found["teacher"].row("teacher", teacher=found["teacher"])]
+    for name, (count, trained, answer) in names.items():
+        row = found[name].row(name, teacher=found["teacher"], policy=policies[count, trained, answer])
+        against = found[_name(count, trained, "nearest")].pooled
+        worse = found[name].pooled.loss_against(against)
+        rows.append(row | {
+            "rows": count, "trained": trained, "answer": answer, "tokens": lengths[count, answer],
+            "worse": 100 * worse.value, "worse_low": 100 * worse.low, "worse_high": 100 * worse.high,
+        })  # fmt: skip
+    path = write_reference("vocabulary", {"command": " ".join(["labkit bench vocabulary", *words]), "rows": rows})
+    console.print(f"written to {path.name}")
+
+
+def _name(rows, trained, answer):
+    return f"{rows:,} rows, {answer}, {'trained' if trained else 'untrained'}"
+
+
+def _tokens(step, task):
+    """How many tokens a test headline has, in the mean."""
+    classifier = fine_tune(task)
+    step.prepare(classifier, task)
+    return float(np.mean([len(row) for row in classifier.tokenizer(task.texts("test"))["input_ids"]]))

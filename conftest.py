@@ -34,7 +34,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # What the lessons train takes minutes, and the tests before them leave a core idle: it is trained meanwhile.
 _AHEAD = """
 from labkit.running import Plan, run
-lessons = ["03_pruning", "05_quantization", "10_distillation", "04_bert_structure"]
+lessons = ["03_pruning", "05_quantization", "10_distillation", "04_bert_structure", "08_bert_ddp"]
 run(Plan.make(lessons, {{"profile": "quick"}}), folder={folder!r})
 """
 _ahead = []

@@ -15,7 +15,16 @@ from labkit.fine_tuning import fine_tune
 from labkit.measure import file_size
 from labkit.policy import Policy
 from labkit.recipes import well_read
-from labkit.steps import Distill, KeepLayers, MergeVocabulary, PruneFFN, PruneMagnitude, Quantize, SortVocabulary
+from labkit.steps import (
+    CutVocabulary,
+    Distill,
+    KeepLayers,
+    MergeVocabulary,
+    PruneFFN,
+    PruneMagnitude,
+    Quantize,
+    SortVocabulary,
+)
 
 __all__ = ["CODE", "CONTESTANTS", "Contestant", "Made"]
 
@@ -126,11 +135,11 @@ LONGEST = replace(LONGER, transfer=75_000)
 """Nearly all pieces of the training articles, once each."""
 
 
-def _small(layers, rows, bits, *more, row_bits="same", by=LONGER):
+def _small(layers, rows, bits, *more, row_bits="same", head_bits=4, vocabulary=MergeVocabulary, by=LONGER):
     """Fewer layers, fewer rows, few bits: all in one training, with the rounding in the loop."""
-    rounded = Quantize(bits=bits, group="row", kind="uniform", embedding_bits=row_bits, head_bits=4,
+    rounded = Quantize(bits=bits, group="row", kind="uniform", embedding_bits=row_bits, head_bits=head_bits,
                        vector_bits=16, aware=True)  # fmt: skip
-    return Policy((*more, KeepLayers(layers), MergeVocabulary(rows), SortVocabulary(), rounded, by))
+    return Policy((*more, KeepLayers(layers), vocabulary(rows), SortVocabulary(), rounded, by))
 
 
 PIPELINES = {
@@ -149,9 +158,16 @@ PIPELINES = {
     "1 layer, quarter of the FFN, 3,000 rows, 1.2 bits, trained longer": _small(
         1, 3_000, 1.2, PruneFFN(384), row_bits=1.2, by=LONGEST
     ),
+    "1 layer, quarter of the FFN, 3,600 rows, 1.2 bits, head of 2, trained longer": _small(
+        1, 3_600, 1.2, PruneFFN(384), row_bits=1.2, head_bits=2, by=LONGEST
+    ),
+    "1 layer, quarter of the FFN, 4,800 rows and pieces, 1.2 bits, head of 2, trained longer": _small(
+        1, 4_800, 1.2, PruneFFN(384), row_bits=1.2, head_bits=2, vocabulary=CutVocabulary, by=LONGEST
+    ),
 }
 """Three sizes, and at each two ways to spend the bytes: on more words, or on more layers.
-At the two smaller ones also a third: on more words of fewer bits, with more to read. The last is half as large."""
+At the two smaller ones also a third: on more words of fewer bits, with more to read. The last three are half as large,
+and spend their bytes on the head, on more rows, or on still more rows and no map of the words without one."""
 
 FLAT = PIPELINES["1 layer, half of the FFN, 11,700 rows, 1.7 bits"]
 

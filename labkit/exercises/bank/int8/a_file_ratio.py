@@ -32,9 +32,17 @@ def _only_the_quantized(shapes, quantized):
     return file_ratio({name: shapes[name] for name in quantized}, quantized)
 
 
+def _with_scales(shapes, quantized, scales):
+    """The ratio where a quantized matrix brings `scales(rows, columns)` scales, as a fraction."""
+    before = after = 0
+    for name, (rows, columns) in shapes.items():
+        before += 4 * rows * columns
+        after += rows * columns + 4 * scales(rows, columns) if name in quantized else 4 * rows * columns
+    return Fraction(before, after)
+
+
 def _scales_are_free(shapes, quantized):
-    cells = {name: rows * columns for name, (rows, columns) in shapes.items()}
-    return 4 * sum(cells.values()) / sum(n * (1 if name in quantized else 4) for name, n in cells.items())
+    return float(_with_scales(shapes, quantized, lambda rows, columns: 0))
 
 
 def _mean_of_ratios(shapes, quantized):
@@ -46,8 +54,7 @@ def _always_four(shapes, quantized):
 
 
 def _one_scale_in_all(shapes, quantized):
-    cells = {name: rows * columns for name, (rows, columns) in shapes.items()}
-    return 4 * sum(cells.values()) / sum(n + 4 if name in quantized else 4 * n for name, n in cells.items())
+    return float(_with_scales(shapes, quantized, lambda rows, columns: 1))
 
 
 def _the_others_vanish(shapes, quantized):
@@ -60,15 +67,11 @@ def _upside_down(shapes, quantized):
 
 
 def _a_scale_a_column(shapes, quantized):
-    cells = {name: rows * columns for name, (rows, columns) in shapes.items()}
-    after = sum(n + 4 * shapes[name][1] if name in quantized else 4 * n for name, n in cells.items())
-    return 4 * sum(cells.values()) / after
+    return float(_with_scales(shapes, quantized, lambda rows, columns: columns))
 
 
 def _as_a_fraction(shapes, quantized):
-    cells = {name: rows * columns for name, (rows, columns) in shapes.items()}
-    after = sum(n + 4 * shapes[name][0] if name in quantized else 4 * n for name, n in cells.items())
-    return Fraction(4 * sum(cells.values()), after)
+    return _with_scales(shapes, quantized, lambda rows, columns: rows)
 
 
 def _random(rng):

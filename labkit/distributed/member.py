@@ -14,7 +14,6 @@ from pathlib import Path
 
 from labkit.distributed.group import join_at_file
 from labkit.distributed.news import News
-from labkit.fork_server import die_with
 
 __all__ = ["main"]
 
@@ -23,11 +22,10 @@ LOST = ("closed by peer", "reset by peer", "Broken pipe", "Connection refused", 
 
 
 def main():
-    """Be one worker, as the command line says: folder, rank, number of workers, threads, backend, and its parent."""
-    folder, (rank, world_size, threads), backend, parents = _arguments()
+    """Be one worker, as the command line says: folder, rank, number of workers, threads, backend."""
+    folder, *numbers, backend = sys.argv[1:]
+    folder, (rank, world_size, threads) = Path(folder), map(int, numbers)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the starter decides
-    for parent in parents:  # none for a worker that was forked: it dies with the process that forked it
-        die_with(int(parent))  # the closed line does that too, unless Python is stuck
     # Standard output becomes the log; what the starter listens to, nothing that prints can disturb.
     news = News(os.dup(1))
     os.dup2(2, 1)
@@ -44,11 +42,6 @@ def main():
     # Stay until all are done: what this worker has sent last may still be on its way, and if it closed its
     # connections now, the others would fail for no reason of their own.
     threading.Event().wait()
-
-
-def _arguments():
-    folder, rank, world_size, threads, backend, *parents = sys.argv[1:]
-    return Path(folder), (int(rank), int(world_size), int(threads)), backend, parents
 
 
 def _work(folder, rank, world_size, threads, backend, *, news):

@@ -15,7 +15,11 @@ from labkit.machine.system import loopback
 __all__ = ["Workers"]
 
 MAIN = "labkit.distributed.member:main"
-CODE = "from labkit.distributed.member import main; main()"
+# A worker that is no fork has to be told whom it is to die with; the closed line does that too, unless Python is stuck.
+CODE = (
+    "import sys; from labkit.fork_server import die_with; die_with(int(sys.argv.pop())); "
+    "from labkit.distributed.member import main; main()"
+)
 TAIL = 4000  # characters of a log that are shown
 
 

@@ -77,6 +77,8 @@ def test_what_the_fit_has_not_seen_looks_different():
     assert found["used for the fit"].get_xydata().tolist() == [[0.4, 0.41], [0.3, 0.29]]
     assert found["not used"].get_xydata().tolist() == [[1.0, 1.3]]
     assert found["used for the fit"].get_marker() != found["not used"].get_marker()
+    names = [text.get_text() for text in FIGURES["model_against_measured"]().axes[0].texts]
+    assert names == ["slow link"]
 
 
 def test_curves_and_the_ideal():
@@ -88,6 +90,12 @@ def test_curves_and_the_ideal():
     assert len({found[name].get_linestyle() for name in ("ideal", "1 Gbit/s", "10 Gbit/s")}) == 3
     assert "1,024 rows" in ax.get_title(loc="left")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["1/8", "1/4", "1/2", "1", "2", "4"]
+
+
+def test_a_link_that_is_far_too_slow_stays_in_the_picture():
+    slow = plots.scaling_curves({"100 Mbit/s": [(1, 1), (2, 0.1), (4, 0.06)]}).axes[0]
+    assert slow.get_ylim()[0] < 0.06
+    assert slow.get_yticklabels()[0].get_text() == "1/32"
 
 
 def test_the_widget_shows_shares_seconds_and_the_setting():

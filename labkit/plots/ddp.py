@@ -118,6 +118,10 @@ def model_against_measured(points):
         some = [(measured, model) for _, measured, model, used in points if used is seen]
         if some:
             ax.plot(*zip(*some, strict=True), linestyle="", marker=marker, color=colour, label=label)
+    # Those that count have names; one to the right and below, the next to the left and above, so that they keep apart.
+    for place, (name, measured, model, _) in enumerate(sorted(p for p in points if not p[3])):
+        shift, side = ((9, -4), "left") if place % 2 == 0 else ((-9, 3), "right")
+        ax.annotate(name, (measured, model), xytext=shift, textcoords="offset points", ha=side, fontsize=9)
     ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="measured (seconds a step)",
            ylabel="the model says (seconds a step)")  # fmt: skip
     nice = [t for t in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if ends[0] <= t <= ends[1]]
@@ -143,7 +147,8 @@ def scaling_curves(curves, *, measured=(), batch=None):
         ax.plot(*zip(*curve, strict=True), color=colour, linestyle=style, label=name)
     if measured:
         ax.plot(*zip(*measured, strict=True), linestyle="", marker="D", color=COLOURS["black"], label="measured here")
-    _doubling(ax, counts, low=1 / 8)
+    slowest = min(speedup for curve in curves.values() for _, speedup in curve)
+    _doubling(ax, counts, low=max(LEAST, min(1 / 8, 2.0 ** np.floor(np.log2(slowest)))))
     ax.set(xlabel="workers, each with a machine of its own", ylabel="times as fast as one")
     ax.set_title("Speedup" if batch is None else f"Speedup at {batch:,} rows a step (calculated)")
     ax.legend(loc="upper left")

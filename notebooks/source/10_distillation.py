@@ -558,7 +558,9 @@ reference_table("compression", reference_rows("compression", "teacher", "structu
 # - *FFN*: the two large matrices of each layer after attention, of which half or a quarter of the width was kept
 #   (lesson 04);
 # - *rows*: the tokens that have a row of their own in the embedding table; the others share one (lesson 09);
-# - *bits*: of a weight, on average, as the entropy coder of lesson 09 writes it. So it may be 1.7.
+# - *bits*: of a weight, on average, as the entropy coder of lesson 09 writes it. So it may be 1.7;
+# - *head of 2*: bits of a weight of the pooler and the head. Where nothing is said it is 4;
+# - *and pieces*: a word without a row is cut into smaller pieces that have one (lesson 09).
 #
 # They stand in pairs. The two files of a pair are about as large: they hold the same few bits, spent on different
 # things. In the first pair it is two layers and 17,600 rows, or three layers and 13,000 rows. Which would you buy?
@@ -587,7 +589,10 @@ for row in pipelines:
 # nearly every piece of the training articles. Both times it loses least of the three. We changed two things at once, so
 # the table does not say which of them helped. But note what the second one costs: minutes, once, and not a byte.
 #
-# The last line shows how it goes on. What does half of the bytes cost from here?
+# The last three lines show how it goes on. What does half of the bytes cost from here? They are as large as one another,
+# and spend their bytes in three ways: the first keeps four bits for each weight of the pooler and the head; the second
+# gives them two, and has more rows for it; the third has pieces, stores no map, and has still more rows for that. Do their
+# intervals say which is best?
 #
 # ## Three more levers
 #

@@ -24,6 +24,10 @@ def _number_by_number(gradient, mine, rows):
     return result
 
 
+def _as_it_is_written(gradient, mine, rows):
+    return gradient * mine / rows
+
+
 def _as_it_is(gradient, mine, rows):
     return np.asarray(gradient, dtype=float)
 
@@ -44,6 +48,10 @@ def _divided_by_own_rows(gradient, mine, rows):
     return np.asarray(gradient, dtype=float) / mine
 
 
+def _plain_mean_of_four(gradient, mine, rows):
+    return np.asarray(gradient, dtype=float) / 4
+
+
 def _random(rng):
     return tuple(
         Case(args=(rng.normal(size=shape), int(mine), int(mine + rng.integers(1, 60))))
@@ -62,8 +70,8 @@ register(
         "all-reduce that adds up, so that everyone gets the mean over all rows?",
         reference=contribution,
         public=(
-            Case(args=([2.0, -4.0], 3, 12), note="a quarter of the rows"),
-            Case(args=([1.0], 5, 5), note="one worker has them all"),
+            Case(args=(np.array([2.0, -4.0]), 3, 12), note="a quarter of the rows"),
+            Case(args=(np.array([1.0]), 5, 5), note="one worker has them all"),
             Case(args=(np.array([[6.0, 0.0], [3.0, 9.0]]), 1, 3), note="a matrix, one row of three"),
         ),
         hidden=_random,
@@ -94,11 +102,17 @@ register(
             Misconception(
                 name="few rows weigh most",
                 answer=_upside_down,
-                hint="Your factor is above 1, and the fewer rows a worker has, the more it counts. The factors of all "
-                "workers have to add up to 1.",
+                hint="Your factor is 1 or more, and the fewer rows a worker has, the more it counts. The factors of "
+                "all workers have to add up to 1.",
+            ),
+            Misconception(
+                name="the plain mean of four workers",
+                answer=_plain_mean_of_four,
+                hint="You divide by the number of workers, whatever `mine` is. Everyone then gets the plain mean of "
+                "the workers' means, which is the mean over all rows only where shards are equal.",
             ),
         ),
-        alternatives=(_sum_over_own_rows_first, _number_by_number),
+        alternatives=(_sum_over_own_rows_first, _number_by_number, _as_it_is_written),
         hints=(
             "The mean over all rows is their sum, divided by their number. Who knows which part of that sum?",
             "From the mean over your rows you get the sum over your rows.",

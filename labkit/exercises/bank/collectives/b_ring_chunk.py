@@ -45,6 +45,22 @@ def _starts_over(rank, step, workers):
     return (rank - 1 - step % (workers - 1)) % workers
 
 
+def _one_too_low(rank, step, workers):
+    return (rank - 2 - step) % workers
+
+
+def _up_from_the_left(rank, step, workers):
+    return (rank - 1 + step) % workers
+
+
+def _up_from_its_own(rank, step, workers):
+    return (rank + step) % workers
+
+
+def _late_in_the_second_half(rank, step, workers):
+    return (rank - 1 - step) % workers if step < workers - 1 else (rank - step) % workers
+
+
 def _by_step_alone(rank, step, workers):
     return step % workers
 
@@ -106,6 +122,30 @@ register(
                 answer=_starts_over,
                 hint="In the second half you begin again with the chunk of the first step, which is not complete at "
                 "this worker. Which chunk has just become complete here?",
+            ),
+            Misconception(
+                name="one too low",
+                answer=_one_too_low,
+                hint="Your numbers go down by one in each step, as they should, but all of them are one too low. Which "
+                "chunk does worker 1 send in step 0, the round 1 of the pictures?",
+            ),
+            Misconception(
+                name="counts up from the left neighbour",
+                answer=_up_from_the_left,
+                hint="Your first step is right. After it your numbers go up, but the chunk that has to go on is the "
+                "one that has just come in. Which one does the left neighbour send in step 0?",
+            ),
+            Misconception(
+                name="counts up from its own chunk",
+                answer=_up_from_its_own,
+                hint="By your table worker r begins with chunk r and takes the next higher one each time. Look at what "
+                "the left neighbour has just sent: that is what has come in, and it has to go on.",
+            ),
+            Misconception(
+                name="one too high in the second half",
+                answer=_late_in_the_second_half,
+                hint="In the second half your numbers are one too high: you begin with a chunk that is not complete at "
+                "this worker. Which one has just become complete here?",
             ),
             Misconception(
                 name="everyone sends the same chunk",

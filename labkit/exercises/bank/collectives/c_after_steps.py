@@ -74,6 +74,37 @@ def _everything(vectors, steps):
     return held
 
 
+def _own_numbers_only(vectors, steps):
+    held, own = np.array(vectors, dtype=float), np.array(vectors, dtype=float)
+    workers = len(held)
+    for step in range(steps):
+        for sender in range(workers):
+            chunk = (sender - 1 - step) % workers
+            held[(sender + 1) % workers, chunk] += own[sender, chunk]
+    return held
+
+
+def _gives_away(vectors, steps):
+    held = np.array(vectors, dtype=float)
+    workers = len(held)
+    for step in range(steps):
+        before = held.copy()
+        for sender in range(workers):
+            chunk = (sender - 1 - step) % workers
+            held[(sender + 1) % workers, chunk] += before[sender, chunk]
+            held[sender, chunk] -= before[sender, chunk]
+    return held
+
+
+def _chunks_run_up(vectors, steps):
+    return _ring(vectors, steps, first=1, turns=1)
+
+
+def _the_end_of_it_all(vectors, steps):
+    vectors = np.asarray(vectors, dtype=float)
+    return np.tile(vectors.sum(axis=0), (len(vectors), 1))
+
+
 def _random(rng):
     return tuple(
         Case(args=(rng.integers(1, 100, size=(workers, workers)).astype(float), steps))
@@ -132,6 +163,30 @@ register(
                 answer=_everything,
                 hint="You send whole vectors, and the same numbers are added more than once. In a step each worker "
                 "sends one chunk.",
+            ),
+            Misconception(
+                name="sends its own number again",
+                answer=_own_numbers_only,
+                hint="What you send is the number that a worker had at the beginning. By the second step something has "
+                "come in and been added to it: what does it hold now?",
+            ),
+            Misconception(
+                name="the sender gives its number away",
+                answer=_gives_away,
+                hint="You take away from the sender what it sends. A message is a copy: the sender still holds its "
+                "own.",
+            ),
+            Misconception(
+                name="the chunks run the other way",
+                answer=_chunks_run_up,
+                hint="Your workers send to the right neighbour, but the numbers of their chunks go up from step to "
+                "step. What has just come in has to go on: compare with the timetable of the exercise before.",
+            ),
+            Misconception(
+                name="the end of an all-reduce",
+                answer=_the_end_of_it_all,
+                hint="You give everyone all sums, whatever the number of steps. That is the end of the second half. "
+                "After the first, each worker has one chunk complete, and before that there are partial sums.",
             ),
         ),
         alternatives=(_by_rolling, _by_who_has_been_there),

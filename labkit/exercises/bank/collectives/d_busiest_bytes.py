@@ -55,6 +55,14 @@ def _all_together(size, workers, way):
     return 2 * (workers - 1) * size
 
 
+def _both_rounds_of_the_server(size, workers, way):
+    return 2 * (workers - 1) * size if way == "server" else busiest_bytes(size, workers, way)
+
+
+def _sends_to_itself(size, workers, way):
+    return workers * size if way == "server" else busiest_bytes(size, workers, way)
+
+
 def _random(rng):
     counts = [2, 3, 4, 7, 8, 16, 64, 256]
     return tuple(
@@ -111,6 +119,18 @@ register(
                 answer=_an_ordinary_worker,
                 hint="That is what the others send to the server. The busiest one is the server itself: to how many "
                 "does it send the sum?",
+            ),
+            Misconception(
+                name="both rounds of the server",
+                answer=_both_rounds_of_the_server,
+                hint="For the server you count both rounds. In the first one it only receives, and that is not asked"
+                " for.",
+            ),
+            Misconception(
+                name="the server sends to itself",
+                answer=_sends_to_itself,
+                hint="You let the server send one vector to each of the workers. It is one of them: who has the sum "
+                "already?",
             ),
             Misconception(
                 name="counts what it receives",

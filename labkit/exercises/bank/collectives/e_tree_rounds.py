@@ -55,6 +55,18 @@ def _twice_inside(workers):
     return math.ceil(2 * math.log2(workers))
 
 
+def _turns_too_early(workers):
+    return max(2 * math.ceil(math.log2(workers)) - 1, 0)
+
+
+def _not_rounded(workers):
+    return 2 * math.log2(workers)
+
+
+def _to_the_nearest(workers):
+    return 2 * round(math.log2(workers))
+
+
 def _random(rng):
     known = (2, 3, 8, 12, 16, 33, 64, 100, 1000, 1024)
     return tuple(Case(args=(workers,)) for workers in (*known, int(rng.integers(130, 250)), int(rng.integers(17, 30))))
@@ -91,8 +103,8 @@ register(
             Misconception(
                 name="one level too many",
                 answer=_one_more,
-                hint="You count one level too many for powers of two, and for one worker: four sums become two, and "
-                "two become one.",
+                hint="You count a level too many, at least for powers of two and for one worker: four sums become two, "
+                "and two become one.",
             ),
             Misconception(
                 name="one after the other",
@@ -109,6 +121,23 @@ register(
                 name="doubled before it is rounded",
                 answer=_twice_inside,
                 hint="You double first and round up afterwards. Up and down each take a whole number of rounds.",
+            ),
+            Misconception(
+                name="one round short",
+                answer=_turns_too_early,
+                hint="You are one round short. When one worker has the sum, the way up is over, and all rounds of "
+                "the way down are still to come: count them as well.",
+            ),
+            Misconception(
+                name="not rounded",
+                answer=_not_rounded,
+                hint="Rounds come whole. With 6 workers, 6 sums become 3, then 2, then 1: how many times is that?",
+            ),
+            Misconception(
+                name="rounded to the nearest",
+                answer=_to_the_nearest,
+                hint="You round to the nearest whole number. A worker that is left over has to be merged too, even "
+                "if it is one alone: count the rounds of 9 workers.",
             ),
         ),
         alternatives=(_by_bits, _by_merging, _by_telling),

@@ -88,8 +88,8 @@ register(
             Misconception(
                 name="never changes the rate",
                 answer=_never,
-                hint="You leave the rate as it is. A step of gradient descent is the rate times the gradient, and the "
-                "gradient is K times as long.",
+                hint="You leave the rate of gradient descent as it is. Its step is the rate times the gradient, and "
+                "the gradient is K times as long.",
             ),
             Misconception(
                 name="multiplies by the workers",
@@ -106,8 +106,8 @@ register(
             Misconception(
                 name="momentum cancels the factor",
                 answer=_momentum_cancels,
-                hint="Right for plain SGD and for Adam. Momentum adds up gradients, each of them K times as long; "
-                "nothing is divided there.",
+                hint="You leave the rate of momentum as it is. Momentum adds up gradients, each of them K times as "
+                "long; nothing is divided there.",
             ),
             Misconception(
                 name="Adam, by the square root",

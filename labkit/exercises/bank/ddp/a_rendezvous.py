@@ -72,6 +72,20 @@ def _one_gpu_will_do(machine):
     return ("nccl" if machine["gpus"] > 0 else "gloo"), rendezvous(machine)[1]
 
 
+def _always_gloo(machine):
+    return "gloo", rendezvous(machine)[1]
+
+
+def _rank_as_local_rank(machine):
+    backend, environment = rendezvous(machine)
+    return backend, environment | {"LOCAL_RANK": environment["RANK"]}
+
+
+def _nodes_before_for_workers_before(machine):
+    backend, environment = rendezvous(machine)
+    return backend, environment | {"RANK": str(machine["node"] * machine["nodes"] + machine["local_rank"])}
+
+
 def _machine(node, local_rank, *, nodes, workers, gpus, port=29500):
     addresses = [f"10.0.0.{i + 1}" for i in range(nodes)]
     return {"node": node, "local_rank": local_rank, "nodes": nodes, "workers": workers, "gpus": gpus,
@@ -117,10 +131,28 @@ register(
                 "node with four workers need?",
             ),
             Misconception(
+                name="gloo whatever the machine has",
+                answer=_always_gloo,
+                hint="Your backend is always gloo. It runs everywhere, but where each worker has a GPU of its own, "
+                "NCCL moves data between them much faster.",
+            ),
+            Misconception(
                 name="local rank as rank",
                 answer=_local_rank_as_rank,
                 hint="Your RANK starts at 0 again on every node. The group has one numbering for all nodes: how many "
                 "workers come before this node's first one?",
+            ),
+            Misconception(
+                name="rank as local rank",
+                answer=_rank_as_local_rank,
+                hint="Your LOCAL_RANK goes on counting from node to node. It is the number on the node: a worker "
+                "chooses its GPU by it.",
+            ),
+            Misconception(
+                name="multiplies with the nodes",
+                answer=_nodes_before_for_workers_before,
+                hint="Your RANK takes the number of nodes for the number of workers on each. With two nodes of four "
+                "workers, how many workers come before the first one of node 1?",
             ),
             Misconception(
                 name="counts nodes",

@@ -46,6 +46,18 @@ def _no_shuffle(rows, rank, workers, epoch, seed):
     return np.arange(rows)[rank::workers]
 
 
+def _cuts_the_deck(rows, rank, workers, epoch, seed):
+    return np.array_split(np.random.default_rng([seed, epoch]).permutation(rows), workers)[rank]
+
+
+def _sorts(rows, rank, workers, epoch, seed):
+    return np.sort(shard_rows(rows, rank, workers, epoch, seed))
+
+
+def _adds_epoch_and_seed(rows, rank, workers, epoch, seed):
+    return np.random.default_rng(seed + epoch).permutation(rows)[rank::workers]
+
+
 def _random(rng):
     return tuple(
         Case(args=(workers * int(rng.integers(4, 9)) + workers - 1, rank, workers, int(rng.integers(1, 9)), seed))
@@ -100,6 +112,24 @@ register(
                 name="drops what does not divide",
                 answer=_drops_the_tail,
                 hint="Your shards are equal because some rows are left out. Each row should be seen.",
+            ),
+            Misconception(
+                name="cuts the deck instead of dealing",
+                answer=_cuts_the_deck,
+                hint="Each row is seen once, but you cut the deck into blocks. It is to be dealt: one card to each "
+                "worker in turn, so worker 0 does not get the first two.",
+            ),
+            Misconception(
+                name="sorts its rows",
+                answer=_sorts,
+                hint="These are the right rows, but sorted. The worker should go through them in the order in which it "
+                "was dealt them: it was shuffled for that.",
+            ),
+            Misconception(
+                name="adds epoch and seed up",
+                answer=_adds_epoch_and_seed,
+                hint="With the sum as seed, epoch 1 of seed 0 is epoch 0 of seed 1. Give the generator both numbers, "
+                "as a list.",
             ),
             Misconception(
                 name="does not shuffle",

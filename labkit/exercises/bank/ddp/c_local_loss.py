@@ -44,6 +44,11 @@ def _divides_twice(losses, global_rows, workers):
     return float(np.sum(losses)) / global_rows / workers
 
 
+def _mean_where_the_sum_belongs(losses, global_rows, workers):
+    with np.errstate(all="ignore"):
+        return workers / global_rows * (np.float64(np.sum(losses)) / np.float64(len(losses)))
+
+
 def _random(rng):
     made = []
     for workers in (2, 3, 4, 7):
@@ -78,8 +83,13 @@ register(
             Misconception(
                 name="divides by its own rows where there are none",
                 answer=_mean_of_own_rows_even_of_none,
-                hint="Right, as long as there are rows. A worker without any divides zero by zero, and its NaN is "
-                "averaged into everybody's gradient.",
+                hint="A worker without any rows divides zero by zero in yours, and its NaN is averaged into "
+                "everybody's gradient. Try it with an empty list of losses.",
+            ),
+            Misconception(
+                name="a mean where the sum belongs",
+                answer=_mean_where_the_sum_belongs,
+                hint="You divide by rows twice: once by the worker's own, in its mean, and once by the rows of all.",
             ),
             Misconception(
                 name="forgets that DDP divides",

@@ -48,6 +48,30 @@ def _mean_of_f1s(parts, truth, classes):
     return float(np.mean([_f1(truth[np.asarray(rows, int)], np.asarray(v), classes) for rows, v in parts]))
 
 
+def _own_f1(truth, predicted):
+    classes = np.union1d(truth, predicted)  # those that this worker has, as labkit and scikit-learn score it
+    return float(np.mean([2 * np.sum((predicted == c) & (truth == c)) / (np.sum(predicted == c) + np.sum(truth == c))
+                          for c in classes]))  # fmt: skip
+
+
+def _mean_of_f1s_of_own_classes(parts, truth, classes):
+    return float(np.mean([_own_f1(truth[np.asarray(rows, int)], np.asarray(v)) for rows, v in parts]))
+
+
+def _mean_weighted_by_rows(parts, truth, classes):
+    scores = [_own_f1(truth[np.asarray(rows, int)], np.asarray(v)) for rows, v in parts]
+    return float(np.average(scores, weights=[len(rows) for rows, _ in parts]))
+
+
+def _weighs_classes_by_rows(parts, truth, classes):
+    predicted = np.zeros(len(truth), dtype=int)
+    for rows, values in parts:
+        predicted[np.asarray(rows, int)] = values
+    hits = [2 * np.sum((predicted == c) & (truth == c)) for c in range(classes)]
+    named = [max(1, np.sum(predicted == c) + np.sum(truth == c)) for c in range(classes)]
+    return float(np.average(np.divide(hits, named), weights=[np.sum(truth == c) for c in range(classes)]))
+
+
 def _counts_padded_rows_twice(parts, truth, classes):
     rows = np.concatenate([rows for rows, _ in parts]).astype(int)
     return _f1(truth[rows], np.concatenate([values for _, values in parts]), classes)
@@ -69,18 +93,18 @@ def _accuracy(parts, truth, classes):
     return float(np.mean(predicted == truth))
 
 
-def _case(rng, rows, workers, classes):
+def _case(rng, rows, workers, classes, *, padded=True):
     truth = rng.integers(0, classes, size=rows)
     predicted = np.where(rng.random(rows) < 0.6, truth, rng.integers(0, classes, size=rows))
     predicted[0] = (truth[0] + 1) % classes  # the rows that are repeated are wrong ones: that shows
-    order = np.concatenate([np.arange(rows), np.arange(-rows % workers)])
+    order = np.concatenate([np.arange(rows), np.arange(-rows % workers if padded else 0)])
     parts = [(order[rank::workers], predicted[order[rank::workers]]) for rank in range(workers)]
     return Case(args=(parts, truth, classes))
 
 
 def _random(rng):
     sizes = ((23, 3, 3), (31, 4, 4), (17, 2, 3), (41, 5, 3))
-    return tuple(_case(rng, *size) for size in sizes)
+    return (*(_case(rng, *size) for size in sizes), _case(rng, 19, 4, 3, padded=False))
 
 
 _TRUTH = np.array([0, 0, 1, 1, 2])
@@ -109,6 +133,18 @@ register(
                 "ratio of the sums. What has to be gathered instead of scores?",
             ),
             Misconception(
+                name="mean of the workers' F1s, each over the classes it has",
+                answer=_mean_of_f1s_of_own_classes,
+                hint="You score every worker and average the scores. A worker that lacks a class scores another "
+                "question, and a mean of ratios is not the ratio of sums. What has to be gathered instead of scores?",
+            ),
+            Misconception(
+                name="mean of the workers' F1s, weighted by their rows",
+                answer=_mean_weighted_by_rows,
+                hint="Weighting the workers by their rows mends a mean of *losses*. F1 is no mean over rows, so no "
+                "weights of workers make it right. What has to be gathered instead?",
+            ),
+            Misconception(
                 name="counts repeated rows twice",
                 answer=_counts_padded_rows_twice,
                 hint="You pool the predictions, which is right, but a row that was given to two workers counts twice. "
@@ -129,6 +165,12 @@ register(
                 name="accuracy",
                 answer=_accuracy,
                 hint="Your rows are right, but you count hits: that is accuracy. Macro-F1 is a mean over classes.",
+            ),
+            Misconception(
+                name="weighs the classes by their rows",
+                answer=_weighs_classes_by_rows,
+                hint="Your rows are right, but a large class counts more than a small one. In *macro*-F1 all classes "
+                "count the same.",
             ),
         ),
         alternatives=(_by_dictionary, _by_sklearn),

@@ -42,6 +42,10 @@ def _rows_a_worker(alone, together, cores):
     return (together[0] / cores / together[1]) / (alone[0] / alone[1]) / cores
 
 
+def _in_per_cent(alone, together, cores):
+    return 100 * efficiency(alone, together, cores)
+
+
 def _random(rng):
     made = []
     for cores in (2, 3, 4, 8):
@@ -89,6 +93,11 @@ register(
                 name="times only",
                 answer=_steps_without_cores,
                 hint="You divide one time by the other. Neither the rows of a step nor the number of cores is in it.",
+            ),
+            Misconception(
+                name="in per cent",
+                answer=_in_per_cent,
+                hint="That is right in per cent. A share is asked for: 1 where nothing is lost.",
             ),
             Misconception(
                 name="divides by the cores twice",

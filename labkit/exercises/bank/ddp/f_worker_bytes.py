@@ -56,6 +56,18 @@ def _moments_are_shared(parts, cuts, way):
     return [held // 2 + 8 * sum(parts) / workers for held in worker_bytes(parts, cuts, way)]
 
 
+def _no_moments(parts, cuts, way):
+    return [held // 2 for held in worker_bytes(parts, cuts, way)]
+
+
+def _one_moment(parts, cuts, way):
+    return [3 * held // 4 for held in worker_bytes(parts, cuts, way)]
+
+
+def _cuts_behind(parts, cuts, way):
+    return worker_bytes(parts, [cut + 1 for cut in cuts], way)
+
+
 def _random(rng):
     made = []
     for way in ("data", "pipeline", "data", "pipeline"):
@@ -103,6 +115,23 @@ register(
                 answer=_weights_only,
                 hint="These are the bytes of the weights. Training with Adam holds more for each parameter: see lesson "
                 "01.",
+            ),
+            Misconception(
+                name="no moments",
+                answer=_no_moments,
+                hint="You count 8 bytes a parameter, enough for a weight and its gradient. What else does Adam keep?",
+            ),
+            Misconception(
+                name="one moment",
+                answer=_one_moment,
+                hint="You count 12 bytes a parameter, three numbers. Adam keeps more than one beside weight and "
+                "gradient: see lesson 01.",
+            ),
+            Misconception(
+                name="cuts behind the part",
+                answer=_cuts_behind,
+                hint="Your cuts lie one part too late. Parts count from 0, and a cut *before* part 1 leaves worker 0 "
+                "with part 0 alone.",
             ),
             Misconception(
                 name="the two ways exchanged",

@@ -47,6 +47,14 @@ def _upside_down(plain_bytes, hook_bytes, hook_seconds, workers):
     return hook_seconds / (2 * (workers - 1) / workers * (plain_bytes - hook_bytes))
 
 
+def _half_of_the_ring(plain_bytes, hook_bytes, hook_seconds, workers):
+    return break_even(plain_bytes, hook_bytes, hook_seconds, workers) / 2
+
+
+def _whole_vectors(plain_bytes, hook_bytes, hook_seconds, workers):
+    return 2 * (workers - 1) * (plain_bytes - hook_bytes) / hook_seconds
+
+
 def _random(rng):
     return tuple(
         Case(args=(float(n), float(n * rng.uniform(0.05, 0.4)), float(rng.uniform(0.01, 0.2)), workers))
@@ -85,6 +93,17 @@ register(
                 name="forgets the ring",
                 answer=_forgets_the_ring,
                 hint="Right for two workers. How many times its gradient does each of four workers send in a ring?",
+            ),
+            Misconception(
+                name="half of the ring",
+                answer=_half_of_the_ring,
+                hint="Your number is half of the right one: an all-reduce goes round the ring twice, once to add up "
+                "and once to hand the sums on.",
+            ),
+            Misconception(
+                name="whole vectors round the ring",
+                answer=_whole_vectors,
+                hint="Your ring sends all bytes in each of its rounds. What does a worker of a ring send in one round?",
             ),
             Misconception(
                 name="bits for bytes",

@@ -560,18 +560,18 @@ record("words", inside["words"] / 1000, unit="kB", expected=(80, 100))
 # token to say, and those need no number.
 #
 # Is the nearest row a good place for a token that lost its own? There are two other answers. It may become *unknown*,
-# as every word does that a vocabulary does not have; then no map is needed. Or the tokenizer is told the kept tokens
-# alone, and cuts a word into smaller *pieces* of them; then no map is needed either, but the text becomes longer. All
-# three with the same rows and nothing else changed, in pairs with the nearest:
+# as every word does that a vocabulary does not have; then the map says no more than who kept a row. Or the tokenizer is
+# told the kept tokens alone, and cuts a word into smaller *pieces* of them; then no map is needed at all, but the text
+# becomes longer. All three with the same rows and nothing else changed, in pairs with the nearest:
 
 # %%
 from labkit.steps import CutVocabulary
 
 for kept in (rows, rows // 2):
-    answers = {"nearest": MergeVocabulary(kept)} | {way: CutVocabulary(kept, way) for way in ("unknown", "pieces")}
-    ways = {way: teacher.copy() for way in answers}
-    for way, step in answers.items():
-        step.prepare(ways[way], task)
+    options = {"nearest": MergeVocabulary(kept)} | {way: CutVocabulary(kept, way) for way in ("unknown", "pieces")}
+    ways = {way: teacher.copy() for way in options}
+    for way, cut in options.items():
+        cut.prepare(ways[way], task)
     said = {way: predict_once(one, texts) for way, one in ways.items()}
     for way, one in ways.items():
         length = np.mean([len(row) for row in one.tokenizer(texts)["input_ids"]])
@@ -603,7 +603,23 @@ show(
 )  # fmt: skip
 
 # %% [markdown]
-# TEXT
+# Where an interval holds the zero, that answer cannot be told from the nearest row. Compare the two marks of a line: how
+# much of the difference has the training taken away, and with how many rows does it matter most?
+#
+# So with *as many rows* the map may be worth having. But rows are not bytes. Pieces need no map, and the file lists the
+# kept words alone, not all 30,522. What that saves can buy more rows. The table that lesson 10 reads has such a pair:
+# files of the same size, trained alike and for longer than these.
+
+# %%
+for row in reference("compression")["rows"]:
+    if "head of 2" in row["name"]:
+        points = f"{row['f1_loss']:+.1f} points ({row['f1_loss_low']:+.1f} to {row['f1_loss_high']:+.1f})"
+        print(f"{row['bytes'] / 1e6:.2f} MB, lost {points}: {row['name'].removeprefix('pipeline, ')}")
+
+# %% [markdown]
+# If the two intervals nearly cover each other, it is a draw at this size: the nearest row for fewer words, or pieces for
+# more of them. What is left to decide it is time. With the map every text stays as short as it was, and a short text is
+# a fast one; how many tokens pieces add, you have seen above.
 #
 # The *words* themselves are a larger part than one would think, and they hardly compress. Why? Compare them with the
 # same words in alphabetical order:

@@ -42,7 +42,7 @@ def test_which_steps_train_or_need_it():
     [
         (
             {"step": "Shrink"},
-            r"one of the steps \['Distill', .*'Quantize'.*Received 'Shrink'",
+            r"one of the steps \['CutVocabulary', 'Distill', .*'Quantize'.*Received 'Shrink'",
         ),
         ({}, "one of the steps.*Received None"),
         (

@@ -1,5 +1,7 @@
 """Two answers for tokens without a row: as the whole vocabulary where nothing was lost, each as it says elsewhere."""
 
+import copy
+
 import pytest
 import small
 import torch
@@ -110,7 +112,7 @@ def test_what_is_refused(task):
     with pytest.raises(SettingError, match="at most its 30,522 rows"):
         CutVocabulary(40_000).prepare(small.classifier(), task)
     added = small.classifier()
-    added.tokenizer = small.tokenizer()
+    added.tokenizer = copy.deepcopy(small.tokenizer())  # all tests share the other one
     added.tokenizer.add_tokens(["newword"])
     with pytest.raises(SettingError, match="without added tokens"):
         CutVocabulary(ROWS).prepare(added, task)

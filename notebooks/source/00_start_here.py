@@ -53,6 +53,7 @@ def table(frame):
 # | `predict("…", 20.0)` | put **your** guess there *before* you run the next cell; nobody grades it |
 # | `reveal(…)` | run it, and see your guess beside what was measured |
 # | `...  # your code` | an exercise: write an answer and run the cell; it is checked at once |
+# | `record(…)` | nothing: it notes a main result and, where a range is given, says whether it lies inside |
 # | a slider | drag it, or click it and use the arrow keys |
 # | a **Measure** button | runs the real thing in the background; **Stop** ends it and keeps what is there |
 #
@@ -68,9 +69,9 @@ def table(frame):
 # ## 1. This machine
 #
 # The article begins with a worry: large models press hard on hardware. Let us first see how hard, and on
-# which hardware. A model's weights lie in memory, and to predict anything the processor has to read them.
-# So one number matters more than it is famous: **how many gigabytes a second can this machine read from its
-# memory?**
+# which hardware. A model's weights, the numbers that training has set, lie in memory, and to predict
+# anything the processor has to read them. So one number matters more than it is famous: **how many
+# gigabytes a second can this machine read from its memory?**
 
 # %%
 predict("start.read-bandwidth", 20.0, unit="GB/s")  # ← your guess, in place of the number
@@ -83,8 +84,10 @@ record("arithmetic", machine.gflop_s, unit="GFLOP/s", threads=machine.threads)
 
 # %% [markdown]
 # That is a measurement, not a data sheet: a large array was summed, and the clock was read. Here is the
-# rest of the card. You will need two of its lines again and again: the bytes a second, and the operations a
-# second.
+# rest of the card. You will need two of its lines again and again: the bytes a second, and the operations
+# a second. Some words on it: *fp32* and *bfloat16* are floats of 32 and of 16 bits, *int8* is a whole
+# number of 8 bits; an *instruction set* is a group of commands with which the processor works on many
+# numbers at once; a *token* is a word or a piece of a word, and a model reads a text as a row of tokens.
 
 # %%
 from labkit.machine import describe
@@ -122,8 +125,9 @@ from labkit.widgets.panel import static
 static(machine_card.view, millions=100.0, bytes_a_weight=4.0)
 
 # %% [markdown]
-# A measured point lies near the upper line or above it, and a small model below it: what fits into the
-# processor's own cache need not come from memory a second time. Lesson 01 makes this exact.
+# A measured point usually lies near the line for reading or above it. A small model may lie below it:
+# what fits into the processor's own cache need not come from memory a second time. Lesson 01 makes this
+# exact.
 
 # %% [markdown]
 # ## 2. The task
@@ -149,9 +153,10 @@ print({part: len(task.texts(part)) for part in ("train", "validation", "test")},
 # close to the best model that nothing is left to see. A headline has a handful of words, and many of them
 # the training rows never showed.
 #
-# **Folds.** All rows are cut into five parts, always in the same way. A fold is one choice of the part that
-# is kept for testing. One part is small, so a score on it swings by a point or two from luck alone. Where
-# it matters, we train five times, test each part once, and put the predictions together.
+# **Folds.** All rows are cut into five parts, always in the same way. A fold is one choice of the part
+# that is kept for testing. One part is small, so a score on it swings by a point or two (a *point* is a
+# hundredth) from luck alone. Where it matters, we train five times, test each part once, and put the
+# predictions together.
 #
 # **Licence.** The texts are BBC news from 2004 and 2005, collected for study and research only (Greene and
 # Cunningham 2006). Do not use them for anything else.
@@ -213,18 +218,18 @@ words_f1 = macro_f1(truth, by_words, len(task.labels))
 reveal("start.words-f1", words_f1)
 
 # %% [markdown]
-# Which headlines does it miss? Those whose telling words were not in the training rows, or stand there with
-# another topic:
+# Here are some that it misses. Read each as a program that knows nothing but the training rows: which of
+# these words can it have seen there, and with which topic?
 
 # %%
 missed = rows.assign(prediction=[task.labels[i] for i in by_words])
 table(missed[missed.topic != missed.prediction].groupby("topic").head(1))
 
 # %% [markdown]
-# Now a real language model: MiniLM, with the architecture of BERT. It has read a large part of the web
-# before, so it has met those words. We put a new layer on top, with one output for each topic, and train
-# all of it on our headlines: this is called *fine-tuning*. It takes about a minute on two cores, once;
-# watch the loss fall. **What does it gain?**
+# Now a real language model: MiniLM, with the architecture of BERT. It was trained before, on a great deal
+# of text from the web, so it has met many words that our training rows never show. We put a new layer on
+# top, with one output for each topic, and train all of it on our headlines: this is called *fine-tuning*.
+# It takes about a minute on two cores, once; watch the loss fall. **Which macro-F1 does it reach?**
 
 # %%
 predict("start.model-f1", 0.8, unit="macro-F1")  # ← your guess
@@ -262,8 +267,13 @@ record("words-f1", intervals[0].value, unit="macro-F1", expected=(0.76, 0.86), r
 record("model-f1", intervals[1].value, unit="macro-F1", expected=(0.87, 0.93), rows=len(truth), seed=seed)
 
 # %% [markdown]
-# The gain's interval compares both on the *same* headlines, row by row. That is why it is narrower than the
-# two intervals in the picture would suggest: headlines that are hard for one are mostly hard for the other.
+# If the gain's interval does not hold zero, the gain is more than the luck of these headlines. (The luck
+# of the training is not in it: another seed gives another model.)
+#
+# The gain's interval compares both on the *same* headlines, row by row. On different headlines the luck
+# of both would add up: intervals of $\pm a$ and $\pm b$ would make one of about $\pm\sqrt{a^2+b^2}$ for
+# the difference. Take $a$ and $b$ from the picture and compare. Headlines that are hard for one are often
+# hard for the other, and that share of the luck cancels.
 #
 # This classifier is your **teacher**. Every later lesson makes it smaller or faster, and asks what that
 # costs.
@@ -271,8 +281,8 @@ record("model-f1", intervals[1].value, unit="macro-F1", expected=(0.87, 0.93), r
 # %% [markdown]
 # ### How much slower? On a machine that does other things too
 #
-# Here are 32 headlines. We predict them all at once, as one batch, and then one at a time. The work is the
-# same. **How many times slower is one at a time?**
+# Here are 32 headlines. We predict them all at once, as one batch, and then one at a time. The headlines
+# are the same. **How many times slower is one at a time?**
 
 # %%
 predict("start.one-at-a-time", 1.5, unit="times")  # ← your guess
@@ -305,8 +315,11 @@ reveal("start.one-at-a-time", ratio)
 record("slowdown-one-at-a-time", ratio, unit="times", batch=32)
 
 # %% [markdown]
-# You have seen the reason in section 1. One at a time, all weights are read for a few words, again and
-# again; in a batch they are read once for many. Same arithmetic, fewer bytes, and fewer calls.
+# There are two reasons. One you have seen in section 1: one at a time, all weights are read for a few
+# words, again and again; in a batch they are read once for many. The other is the calls: whatever a call
+# costs beside reading and arithmetic, the tokenizer's start and Python's way through every layer, is paid
+# 32 times and not once. This measurement cannot tell you the share of each; for a model as small as ours
+# the calls can be the larger one. Lesson 01 measures the first reason alone.
 
 # %% [markdown]
 # ## The article says, we measured
@@ -321,9 +334,9 @@ verdicts({
 })  # fmt: skip
 
 # %% [markdown]
-# That is no proof that GPUs are useless: a model of GPT-3's size would not even fit here, as the widget
-# showed. It says that the *ideas* can be learned and measured on the machine that you have. Several workers
-# come in a later lesson, as real processes on this same machine.
+# That is no proof that GPUs are useless: the weights of a model of GPT-3's size take 700 GB in fp32, and
+# the widget says whether that fits here. It says that the *ideas* can be learned and measured on the
+# machine that you have. Several workers come in a later lesson, as real processes on this same machine.
 
 # %% [markdown]
 # ## Recap
@@ -333,7 +346,8 @@ verdicts({
 # - Macro-F1 gives every class the same vote. A class that is never predicted pulls it down, as it should.
 # - A score needs an interval, and a comparison needs the same rows for both.
 # - Time variants in turn, and compare inside each round.
-# - Pre-training pays where the words are new, and it costs: the model is far larger than the word counts.
+# - Pre-training can pay where a text is short and its words are new; the interval above says what it gains
+#   here. And it costs: the model is far larger than the word counts.
 #   The next lessons take that price apart.
 #
 # ## Further reading

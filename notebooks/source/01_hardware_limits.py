@@ -62,7 +62,7 @@ predict("hardware-bert-base-parameters", 1000, unit="million")  # ← your guess
 #
 # | name | in BERT-base | what it is |
 # |---|---|---|
-# | $V$ | 30,522 | words it knows (rows of the word embedding) |
+# | $V$ | 30,522 | tokens it knows: words and pieces of words (rows of the word embedding) |
 # | $P$ | 512 | longest text, in tokens |
 # | $l$ | 12 | layers |
 # | $h$ | 768 | numbers that stand for one token |
@@ -79,9 +79,11 @@ predict("hardware-bert-base-parameters", 1000, unit="million")  # ← your guess
 # | two norms | 2 · 8 = 16 |
 # | **together** | **172** |
 #
-# Around the layers there are the embeddings (words, positions, two kinds of segment) with one norm, and the
-# *pooler*, a dense layer $h \to h$ on the first token. Heads are not in the table: they share the $h$
-# numbers among them.
+# Around the layers there are the embeddings with one norm, and the *pooler*, a dense layer $h \to h$ on
+# the first token. An embedding is a table with a row of $h$ numbers for each word, for each position, and
+# for each of two kinds of *segment* (BERT can read two texts at once: is a token in the first or in the
+# second?). The attention works in several *heads* side by side. They are not in the table: they share the
+# $h$ numbers among them. What all these parts do is for lesson 04; here you only count them.
 
 # %% [markdown]
 # ### Exercise 1.1 · ●●○○ · 12 minutes
@@ -134,8 +136,10 @@ show(
 # ## 2. Three limits of this machine
 #
 # The article names three: arithmetic, storage, bandwidth. That list is right, and each can be measured. A
-# **FLOP** is one multiplication or one addition of floating-point numbers; 1 GFLOP/s is a billion of them a
-# second, 1 GB/s a billion bytes.
+# **FLOP** is one multiplication or one addition of floating-point numbers; 1 GFLOP/s is a billion of them
+# a second, 1 GB/s a billion bytes. (*fp32*: in 32-bit floats. *One thread*: one core at work. *Copying*
+# counts the bytes read and the bytes written; lesson 00 asked for reading alone, which can be another
+# number.)
 
 # %%
 limits = {
@@ -174,9 +178,10 @@ reveal("hardware-training-memory", found.peak_bytes / 1e6)
 
 # %% [markdown]
 # That was a real model in a process of its own, trained for two steps, while the system kept note of its
-# highest memory. (The second time you run the cell, you see what this machine answered the first time.) (BERT-base was trained beside it; you will see it in a moment.) Where does it go? The
-# article says: parameters and intermediate results. Follow one weight through a step to see what is
-# missing:
+# highest memory. (Larger models were trained beside it where they fit; you will see them in a moment.
+# When you run the cell again, you see what this machine answered the first time.) Where does the memory
+# go? The article says: parameters and intermediate results. Follow one weight through a step to see what
+# is missing:
 #
 # | | values | bytes |
 # |---|---|---|
@@ -186,15 +191,16 @@ reveal("hardware-training-memory", found.peak_bytes / 1e6)
 # | Adam's mean of their squares | 0.0003 | 4 |
 # | **together** | | **16** |
 #
-# So each parameter costs 16 bytes before anything has been computed with it. (In *mixed precision* it is a
-# 16-bit weight and gradient, and a 32-bit copy beside the two means: 2 + 2 + 4 + 8, again 16.) The
-# intermediate results, called **activations**, come on top, and they grow with the batch: the backward pass
-# needs what the forward pass computed.
+# So each parameter costs 16 bytes, however few texts there are. Adam's two means are called its
+# **moments**. (In *mixed precision* it is a 16-bit weight and gradient, and a 32-bit copy beside the two
+# moments: 2 + 2 + 4 + 8, again 16.) The intermediate results, called **activations**, come on top, and
+# they grow with the batch: the backward pass needs what the forward pass computed.
 
 # %% [markdown]
 # ### Exercise 1.2 · ●●○○ · 8 minutes
-# Write `training_bytes(...)` for three optimizers: plain `"sgd"` remembers nothing, `"momentum"` one number
-# a parameter, `"adam"` two. `activations` is how many numbers are kept for **one** text.
+# Write `training_bytes(...)` for three optimizers: plain `"sgd"` remembers nothing, `"momentum"` one
+# number a parameter, `"adam"` two. `activations` is how many numbers are kept for **one** text. All
+# numbers are 32-bit floats; add up everything, as if all of it were there at once.
 
 # %%
 @exercise("hardware.training_bytes")
@@ -203,10 +209,18 @@ def training_bytes(parameters, optimizer, batch, activations):
 
 
 # %% [markdown]
-# How many activations are there? For each token one layer of BERT keeps $10h + 2i + 3aL$ numbers, with $a$
-# heads and texts of $L$ tokens. The last term is the attention map, its dropout mask and their product, one
-# number for each pair of tokens and head. We can count on PyTorch to tell us whether that is right: it has
-# a hook on every tensor that it keeps.
+# How many activations are there? For each token one layer of BERT keeps about $10h + 2i + 3aL$ numbers,
+# with $a$ heads and texts of $L$ tokens:
+#
+# | term | what it is |
+# |---|---|
+# | $10h$ | inputs of the dense layers, query, key, value, the sums before the norms, two dropout masks |
+# | $2i$ | the wide part of the feed-forward, before and after its activation function |
+# | $3aL$ | the attention map, its dropout mask, their product: a number for each pair of tokens and head |
+#
+# (The *attention map* says how much each token takes from each other one. The function below adds the
+# little that norms and embeddings keep.) PyTorch can tell us whether that is right: it lets a function of
+# ours look at every tensor that it keeps.
 
 # %%
 from labkit.hardware import activation_bytes
@@ -216,9 +230,10 @@ print(f"formula {told / 1e6:.1f} MB, PyTorch keeps {found.activation_bytes / 1e6
 record("activations-formula-over-kept", told / found.activation_bytes, expected=(0.95, 1.05), length=length)
 
 # %% [markdown]
-# One question is left: do all of these exist *at the same time*? No. PyTorch drops the gradients before the
-# forward pass, and gives each activation back as soon as the backward pass has used it. So a step has two
-# full moments, and the fuller one is the peak:
+# One question is left: do all of these exist *at the same time*? No. PyTorch drops the gradients before
+# the forward pass, and gives each activation back as soon as the backward pass has used it. So memory is
+# fullest at one of two points of a step: at the start of the backward pass (all activations, no gradients
+# yet), or at the update (all gradients, no activations any more). The fuller one is the peak:
 
 # %%
 rows = tables.moment_rows(sizes)
@@ -227,7 +242,7 @@ show(
     plots.memory_bars(rows, measured=highest),
     alt="Stacked bars of training memory, two for each model: at the start of the backward pass and at the "
     "update. For BERT weights, gradients and moments are most of it; for MiniLM with its larger batch the "
-    "activations are. A diamond at the end of each model's longer bar marks the measured peak.",
+    "activations are the largest part. A diamond at the end of each model's longer bar marks the measured peak.",
 )
 
 # %%
@@ -239,11 +254,12 @@ for name, (state, peak) in tables.ratios(sizes, steps).items():
     record(f"peak-measured-over-calculated-{name}", peak, expected=(0.85, 1.15))
 
 # %% [markdown]
-# The calculator never ran a model, and still it is close: memory is arithmetic. (The grey part is
-# short-lived: at the update, Adam needs two tensors as large as the word embedding while it works on it.)
-# Now you can also answer for models that you will not try: training GPT-3 takes 16 bytes for each of its
-# 175 billion parameters, 2.8 terabytes before the first activation. No single accelerator holds that much,
-# whatever its speed; *that* is where distributed training becomes a must.
+# The calculator never ran a model. Compare its peak with the measured one: the lines above say how far
+# apart they are. (The grey part is short-lived: at the update, Adam needs two tensors as large as the
+# word embedding while it works on it.) Now you can also answer for models that you will not try: training
+# GPT-3 takes 16 bytes for each of its 175 billion parameters, 2.8 terabytes before the first activation.
+# No single accelerator holds that much, whatever its speed; *that* is where distributed training becomes
+# a must.
 
 # %% [markdown]
 # ## 4. What does it wait for?
@@ -278,9 +294,9 @@ record("32-tokens-over-1", ratio, unit="times", expected=(1, 28), threads=thread
 #
 # $$\min(\pi,\; \beta \cdot I)$$
 #
-# operations a second: the **roofline**. Left of the *ridge* $\pi/\beta$ a computation waits for memory
-# (bandwidth-bound), and more tokens at a time are almost free. Right of it it waits for arithmetic
-# (compute-bound), and twice the tokens take twice as long.
+# operations a second: the **roofline**. On the roof itself, a computation left of the *ridge* $\pi/\beta$
+# waits for memory (bandwidth-bound), and more tokens at a time are free. Right of the ridge it waits for
+# arithmetic (compute-bound), and twice the tokens take twice as long.
 
 # %%
 from labkit.hardware import this_machine
@@ -296,8 +312,9 @@ show(
 # %% [markdown]
 # The numbers at the points are tokens at a time. The roof is what nothing can pass, not what everything
 # reaches: how close a point comes depends on how well the matrix library handles that shape, and thin
-# matrices are its weak side. (A point may even lie a little above the slanted part, where some weights were
-# still in the cache.)
+# matrices are its weak side. So do not read more from the colours than which limit comes *first*: a point
+# far under the roof waits for something that the roofline does not know. (A point may even lie a little
+# above the slanted part, where some weights were still in the cache.)
 #
 # So which limit binds for *our* task? A headline has about 8 tokens. Alone it gives the layer 8 tokens at a
 # time, in a batch of 32 it is 256:
@@ -308,10 +325,11 @@ by_words = tables.layer_rows(SHAPES["BERT-base"], speeds, device, named=named)
 pd.DataFrame(by_words).T
 
 # %% [markdown]
-# So batch size alone does not decide: *tokens at a time against the ridge of the device* do. A model that
-# writes one token after the other, as GPT does, sits at the far left for every token when it serves one
-# reader. A classifier that reads a whole headline at once starts further right. And the ridge is elsewhere
-# on other devices:
+# (On paper, one weight with 256 tokens had 128 operations a byte; here it is less, because the tokens'
+# own numbers travel too.) It is not the batch size that decides, but *tokens at a time against the ridge
+# of the device*. A model that writes one token after the other, as GPT does, sits at the far left for
+# every token when it serves one reader. A classifier that reads a whole headline at once starts further
+# right. And the ridge is elsewhere on other devices:
 
 # %%
 from labkit.hardware import PUBLISHED, forward
@@ -320,15 +338,23 @@ devices = (this_machine(machine), *PUBLISHED.values())
 pd.DataFrame(tables.device_rows(SHAPES["BERT-base"], devices, length=8)).T
 
 # %% [markdown]
-# (Headlines of 8 tokens and 16-bit weights, where a device has them; published peaks, which nothing reaches
-# in practice. The sources are in `labkit.hardware.PUBLISHED`.) The faster a device computes, the further
-# right is its ridge, and the more tokens it needs at a time to be worth its price. This is also why lesson
-# 05 makes weights *smaller*: left of the ridge, half the bytes is half the time.
+# (Headlines of 8 tokens and 16-bit weights; a device that does not compute in 16 bits does so in 32.
+# Published peaks, which nothing reaches in practice. The sources are in `labkit.hardware.PUBLISHED`.)
+# This machine may have another ridge here than in the roofline above, and another answer for one
+# headline: there it computed with the threads that you chose and in 32 bits, here with all threads and in
+# 16 bits where it can. A ridge belongs to a device *and* a kind of number.
+#
+# The ridge is far right where arithmetic is fast *for its bandwidth*. Compare the A100 with the T4: it
+# computes several times as fast, and its ridge is hardly elsewhere, because its memory is faster too. The
+# further right the ridge, the more tokens at a time a device needs to be worth its price. This is also
+# why lesson 05 makes weights *smaller*: left of the ridge, half the bytes is at best half the time.
 
 # %% [markdown]
 # ### Exercise 1.3 · ●●○○ · 8 minutes
-# Write `binding_limit(...)`: the shortest time in seconds, and whether `"compute"` or `"bandwidth"` sets
-# it.
+# Write `binding_limit(...)` for `flops` operations and `moved` bytes on a device that does `peak`
+# operations and moves `bandwidth` bytes a second. It returns a pair: the shortest possible time in
+# seconds, and whether `"compute"` or `"bandwidth"` sets it. Where both take equally long, say
+# `"compute"`.
 
 # %%
 @exercise("hardware.binding_limit")
@@ -349,8 +375,10 @@ print(f"GPT-3, one token, if it did fit on an A100: at least {seconds:.2f} s, {l
 # **Measure** builds the model with random weights, runs it on this machine in a process of its own, and
 # adds a diamond. Questions to try:
 #
-# - From which batch on is training BERT-base on *this machine* limited by memory *size*?
-# - On the A100, how many tokens at a time does BERT-base need to be compute-bound with 16-bit weights?
+# - Choose training and texts of 512 tokens: from which batch on does BERT-base no longer fit into *this
+#   machine*?
+# - On the A100, for inference with 16-bit weights and texts of 8 tokens: how many tokens at a time (batch ×
+#   length) does BERT-base need to be compute-bound?
 # - What does int8 change for one token, and what for a batch of 512?
 
 # %%
@@ -365,10 +393,11 @@ static(widget.view, model="BERT-base", device="this machine", batch=1, length=8)
 # %% [markdown]
 # ## 5. What can come before what?
 #
-# The article draws the techniques as a flow chart, with an arrow from pruning to distributed training, and
-# one from quantization to compression. An arrow in a flow chart says *first this, then that*. Two kinds of
-# arrow cannot mean that: from a thing to the family it belongs to, and from a stage to *a way of running* a
-# stage.
+# The article draws the techniques as a flow chart, with an arrow from pruning to distributed training,
+# and one from quantization to compression. (*Pruning* takes weights away, *quantization* stores them in
+# fewer bits, *distillation* trains a small model to answer as a large one does; each has a lesson.) An
+# arrow in a flow chart says *first this, then that*. Two kinds of arrow cannot mean that: from a thing to
+# the family it belongs to, and from a stage to *a way of running* a stage.
 
 # %%
 show(
@@ -389,6 +418,9 @@ arrows = [
 pd.DataFrame([(f"{a} → {b}", order.judge(a, b)) for a, b in arrows], columns=["the article's arrow", "is"])
 
 # %% [markdown]
+# (Distillation is training as well, so it too can be distributed; in the drawing it stands with its
+# family. The arrows inside the family are one usual order. You may do without any of the three.)
+#
 # Two of the four arrows are possible orders, though not the only ones: you may also prune after
 # fine-tuning, and most lessons here do. Quantization *is* compression, as pruning and distillation are. And
 # distributed training is how a training stage runs when one machine is too small or too slow for it: it
@@ -398,10 +430,12 @@ pd.DataFrame([(f"{a} → {b}", order.judge(a, b)) for a, b in arrows], columns=[
 # ## 6. The long run
 #
 # Question 5 of the article's appendix asks what hardware limits mean for the development of large models.
-# Let the model grow and watch three quantities of **one training step** on 512 tokens: operations, memory,
-# and the bytes that each of two machines sends so that both have the mean of their gradients (lessons 07
-# and 08). Diamonds are measured: operations counted by torch inside the real model, memory as above, and
-# bytes as the system counts them while two processes talk.
+# Let the model grow and watch three quantities of **one training step** on 512 tokens: operations,
+# memory, and the bytes that each of two machines sends so that both have the mean of their gradients
+# (lessons 07 and 08). Diamonds are measured: operations counted by torch inside the real model, memory
+# between steps as in section 3 (it does not depend on the batch), and bytes as the system counts them
+# while two processes talk. The dashed line for memory is a wall. The other two are what this machine
+# computes, and what a gigabit link carries, in one second; that second is our choice.
 
 # %%
 from labkit.hardware.wire import measure_all_reduce
@@ -424,12 +458,12 @@ for name in steps:
     record(f"wire-measured-over-calculated-{name}", told["Wire"], expected=(0.98, 1.1))
 
 # %% [markdown]
-# Memory and wire grow exactly with the parameters. Operations grow with those parameters that multiply: a
-# row of the word embedding is only looked up, so a small model, half of it embedding, does less for its
-# size. No single one of the three is *the* limit of the future; which one you meet first depends on the
-# machine. But they differ in kind. Arithmetic can wait: a slower machine takes longer. Memory cannot: what
-# does not fit does not run. And the wire has to carry its bytes at *every* step. Fewer and smaller numbers
-# help with all three, and that is what the rest of this workbook is about.
+# Memory and wire grow with the parameters, one for one. Operations grow with those parameters that
+# multiply: a row of the word embedding is only looked up, so a small model, half of it embedding, does
+# less for its size. No single one of the three is *the* limit of the future; which one you meet first
+# depends on the machine. But they differ in kind. Arithmetic can wait: a slower machine takes longer.
+# Memory cannot: what does not fit does not run. And the wire has to carry its bytes at *every* step.
+# Fewer and smaller numbers help with all three, and that is what the rest of this workbook is about.
 
 # %% [markdown]
 # ## The article says, we measured

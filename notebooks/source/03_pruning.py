@@ -22,7 +22,7 @@
 # 2. predict when pruning breaks a model, and repair it by pruning slowly under a teacher (exercises 3.3 and 3.4);
 # 3. tell a model that is *sparse* from a model that is *small* and from one that is *fast* (exercise 3.1, two races);
 # 4. choose a pruning criterion by cross-validation, and report honestly what the choice is worth (exercise 3.5);
-# 5. find five mistakes in the article's pruning listing, and mend them (exercises 3.6 to 3.8).
+# 5. find five mistakes in the article's pruning listing, and mend them (exercises 3.2, 3.4, 3.7 and 3.8).
 
 # %% tags=["parameters"]
 sparsity: float = 0.8  # share of encoder weights that gradual pruning removes, 0 to 1
@@ -48,8 +48,10 @@ print(f"Fold 0: {len(texts)} headlines to test on. The teacher is ready.")
 # ## Half of the weights, gone. What is left of the file?
 #
 # Pruning means: set weights to zero. We take the classifier that you fine-tuned in the first lesson, and set the
-# smaller half of its encoder's weights to zero. Nothing else changes. Before you run it, look at the size of the
-# file now:
+# smaller half of its encoder's weights to zero. The *encoder* is the stack of six layers between the word embedding and
+# the label scores, and its weights are the matrices of the dense layers that you counted in lesson 01. In the code
+# below, a `Policy` is a list of compression steps, `apply` makes a pruned copy of the teacher, and `packed` writes it
+# to a file. Nothing else changes. Before you run it, look at the size of the file now:
 
 # %%
 from labkit.measure import file_size
@@ -102,9 +104,9 @@ record("size-half-zero-masks", sizes["PyTorch's pruning, masks attached"], unit=
 record("size-half-zero-packed", sizes["packed: zeros coded"], unit="MB")
 
 # %% [markdown]
-# The mask doubles the encoder's share of the file. (The other share is the word embedding, which we did not prune.)
-# When the masks are removed the file is as large as at the start. Only the last bar is smaller. There, *somebody wrote
-# down where the zeros are*.
+# The mask doubles the encoder's share of the file. (The other share is mostly the word embedding, which we did not
+# prune.) When the masks are removed the file is as large as at the start. Only the last bar is smaller, although that
+# file holds the tokenizer and the labels too. There, *somebody wrote down where the zeros are*.
 #
 # ### What does a zero cost, when somebody writes down where it is?
 #
@@ -178,8 +180,9 @@ record("pack-over-formula", stored / ideal - 1, expected=(0.0, 0.005))
 #
 # ### Exercise 3.2 · ●●○○ · 8 minutes
 #
-# Write `magnitude_mask(weight, sparsity)`: `True` where a weight stays. The article's listing gets one thing wrong here
-# that is easy to get wrong.
+# Write `magnitude_mask(weight, sparsity)`: `True` where a weight stays. The share is of the whole array, and at
+# sparsity 0 every weight stays. (The article's pruning function, which we read further down, goes wrong at this very
+# point.)
 
 
 # %%
@@ -240,13 +243,14 @@ show(
 )
 
 # %% [markdown]
-# First next to nothing, then a cliff. The model carries far more weights than it needs, so the first ones cost nothing. But the
-# layers build on each other: each passes its error on to the next, and at some point the errors add up faster than
-# the following layers can ignore them. After the cliff even counting words (the lower line) does better.
+# The bars are 95 % intervals. Read the curve from the left: as long as a bar reaches the upper line, these headlines
+# show no loss. Then comes a cliff. A likely reason: the model carries more weights than this task needs, but the layers
+# build on each other. Each passes its error on to the next, and the errors add up. Where the curve lies below the lower
+# line, even counting words (TF-IDF, from lesson 00) does better.
 #
 # ## Give it time
 #
-# Two things save the model. They are old and simple.
+# Three things save the model. They are old and simple.
 #
 # **Prune slowly.** Start from zero sparsity, and raise it while the model is being trained. What is left after each
 # small cut has time to take over. The schedule is cubic (Zhu and Gupta 2017): with $t$ running from 0 to 1 while the
@@ -284,17 +288,19 @@ def masked_step(weight, gradient, mask, learning_rate):
 # %% [markdown]
 # **Train under a teacher.** Labels say "sports". The unpruned model says more: "sports, 93 %, but there is a little
 # business in it". A student that has to match all five numbers learns more from each headline than one that is told a
-# single word. This is *distillation*; [lesson 10](10_distillation.ipynb) is about nothing else. Here it is one step of the policy. A policy
-# is a list of steps: all of them change the model, then it is trained once, then all of them finish.
+# single word. This is *distillation*; [lesson 10](10_distillation.ipynb) is about nothing else. Here it is one step of
+# the policy. A policy is a list of steps: all of them change the model, then it is trained once, then all of them
+# finish.
 
 # %%
 gradual = Policy([PruneMagnitude(sparsity=sparsity, schedule="gradual"), recover])
 print(gradual.to_json())
 
 # %% [markdown]
-# **The same sparsity, but slowly and under a teacher: which macro-F1?** The next cell trains for half a minute in
-# the quick profile, two minutes in the full one. The student sees the training headlines, and the first words of
-# sentences from the training articles, for which nobody wrote a label. You can stop it with the square button above. When you run it again, it goes on from where it was.
+# **The same sparsity, but slowly and under a teacher: which macro-F1?** The cell after your guess trains for half a
+# minute in the quick profile, two minutes in the full one. The student sees the training headlines, and the first words
+# of sentences from the training articles, for which nobody wrote a label. You can stop it with the square button above.
+# When you run it again, it goes on from where it was.
 
 # %%
 predict("pruning.f1-gradual", 0.8, unit="macro-F1")  # ← your guess
@@ -316,10 +322,13 @@ show(
 
 # %% [markdown]
 # Look at the interval that was printed. One fold has few headlines, and the interval is wide. It is *paired*: both
-# models answered the same headlines, and we ask only where they differ. That makes it much narrower than the bars in
-# the figure. To be sure of a point or two we need more headlines: all five folds, each tested with models that never
-# saw its headlines, and the predictions pooled. With `profile = "full"` the next cell does that. In the quick
-# profile it pools one fold, and shows what we measured on all five.
+# models answered the same headlines, and we ask only where they differ. That makes it narrower than it would be had
+# each model answered headlines of its own. Below zero means that the pruned model is worse. To be sure of a point or
+# two we need more headlines: all five folds, each tested with models that never saw its headlines, and the predictions
+# pooled. With `profile = "full"` the next cell does that. In the quick profile it pools one fold. The table below it
+# shows what we measured on all five, with the long training of the full profile, so a quick run should lose more than
+# its last row. That row and a full run of yours may differ too: the training was another run. Here the sign is turned
+# round: *lost* counts points lost, so above zero means worse.
 
 # %%
 from labkit.folds import pool, together
@@ -368,10 +377,11 @@ record("time-ratio-zeros", ratios[f"{sparsity:.0%} zeros"], unit="of the teacher
 record("time-ratio-3-layers", ratios["3 of 6 layers"], unit="of the teacher's time", expected=(0.4, 0.7))
 
 # %% [markdown]
-# Zeros are multiplied like any other number: a dense kernel does not look. Whole layers are another matter. When they
-# are gone, their multiplications are gone. Removing whole rows, heads or layers is called *structured* pruning. It is
-# the next lesson. (The three-layer model here is only a rival in a race. It has not been trained after the cut, and its
-# answers are poor.)
+# Zeros are multiplied like any other number. A *dense kernel*, the routine that multiplies two whole matrices, does not
+# look. Whole layers are another matter. When they are gone, their multiplications are gone; the next cell counts them,
+# for a headline of twelve tokens. Removing whole rows, heads or layers is called *structured* pruning. It is the next
+# lesson. (The three-layer model here is only a rival in a race. It has not been trained after the cut, and its answers
+# are poor.)
 
 # %%
 from labkit.counting import macs, nonzeros
@@ -395,7 +405,8 @@ for name, model in rivals.items():
 # ### Exercise 3.5 · ●●○○ · 8 minutes
 #
 # Write `choose_criterion(validation, test)`. Both arrays hold F1, one row a candidate, one column a fold. Return the
-# number of the candidate to choose, and the F1 that you may report for it.
+# number of the candidate to choose, counted from 0 like the rows, and the F1 that you may report for it: one number,
+# its mean over the folds.
 
 
 # %%
@@ -441,10 +452,12 @@ for name, loss in losses.items():
     record(f"loss, {name}", 100 * loss.value, unit="points", interval=(100 * loss.low, 100 * loss.high))
 
 # %% [markdown]
-# Read the intervals before the dots: where two of them overlap widely, this many headlines cannot tell the two
-# criteria apart. Does movement do badly here? It was made for very high sparsity, and for training that lasts much
-# longer than ours. A student that starts as a copy of its teacher has almost nothing to correct at first, so its
-# gradients are mostly noise, and so are the first cuts. A criterion is good or bad *for a training*, not by itself.
+# Read the intervals before the dots. Each compares a criterion with the teacher. Where two of them overlap widely, the
+# picture does not decide between the two criteria: for that, compare the two with each other, in pairs. The validation
+# headlines may then choose either. Does movement do badly here? It was made for very high sparsity, and for training
+# that lasts much longer than ours. A likely reason, which we have not tested: a student that starts as a copy of its
+# teacher has little to correct at first, so its gradients are mostly noise, and so are the first cuts. What we measured
+# is a criterion *in this short training*, not the criterion by itself.
 #
 # ## Does pruning make a model generalise better?
 #
@@ -466,6 +479,11 @@ show(
 record("best-gain-on-test-rows", 100 * best_gain, unit="points")
 
 # %% [markdown]
+# Look at the lower line first: does it rise anywhere above its left end? If it does not, pruning gained nothing here.
+# If it does, compare the rise with the bars of the first F1 figure, which hold for the same headlines. A rise well
+# inside a bar is no evidence. And whoever picks the best of several sparsities on the test rows falls into the trap of
+# exercise 3.5. Where the gap narrows because the upper line falls, the model has only become worse at what it has seen.
+#
 # ## Frozen is not removed
 #
 # The article says that unimportant parameters are removed *or frozen*. These are different things. A frozen parameter
@@ -519,9 +537,10 @@ record("listing-keeps-share", sum(small.values()) / total, unit="of the paramete
 # There are five mistakes in one short function:
 #
 # 1. it keeps what is *below* the threshold (you know this one from exercise 3.2);
-# 2. it judges a whole tensor by its norm, not a weight by its size. A norm grows with the number of weights: large
-#    matrices always have a large one;
-# 3. it adds a parameter where a module belongs, under a name with dots: PyTorch refuses, as you just saw;
+# 2. it judges a whole tensor by its norm, not a weight by its size. A norm grows with the number of weights: a hundred
+#    times as many weights of the same size have ten times the norm;
+# 3. it adds a parameter where a module belongs: PyTorch refuses, as you just saw (the message calls the parameter a
+#    `torch.FloatTensor`). It would refuse the name too, because of its dot;
 # 4. even if it worked, a `Sequential` of BERT's parts is not BERT. Attention, shortcuts and normalisation live in the
 #    model's own `forward`;
 # 5. it trains afterwards without a mask (exercise 3.4).
@@ -562,8 +581,8 @@ def masked_forward(model, masks, x):
 # a threshold instead. The curve on the right runs between the points that you measured above. **Measure** prunes the
 # real model at the sparsity that you have set, packs it, loads it, scores it, and adds the point.
 #
-# Three things to find out: Which matrix has the widest weights? Which threshold removes half of the weights of the first
-# layer's query, and which share of the last layer's? Where exactly is the edge of the cliff?
+# Three things to find out: Which matrix has the widest weights? Which threshold removes half of the weights of the
+# first layer's query, and which share of the last layer's? Where exactly is the edge of the cliff?
 
 # %%
 from labkit.widgets import pruning as widget
@@ -603,17 +622,19 @@ verdicts({
 #
 # - The mask that keeps the largest weights is the closest of its size. It says nothing about F1.
 # - In one shot, the first weights are nearly free. Then comes a cliff.
-# - Slowly and under a teacher, four fifths of the encoder can go at a small loss, if the training is long enough. Half a minute is not.
+# - Slowly and under a teacher, four fifths of the encoder can go at a small loss, if the training is long enough.
+#   Compare the reference table (long training) with the criteria (short training).
 # - Zeros make a file small only when somebody writes down where they are. They make nothing faster on dense kernels.
-# - A criterion is chosen on some rows and reported on others. Most differences between criteria are smaller than their
-#   intervals.
+# - A criterion is chosen on some rows and reported on others. A difference whose interval holds zero decides nothing.
 #
 # ## Further reading
 #
 # - Han, Pool, Tran, Dally: *Learning both Weights and Connections for Efficient Neural Networks*, NeurIPS 2015,
 #   [arXiv 1506.02626](https://arxiv.org/abs/1506.02626). The article cites it under another title.
-# - Zhu, Gupta: *To prune, or not to prune*, 2017, [arXiv 1710.01878](https://arxiv.org/abs/1710.01878). The cubic schedule.
+# - Zhu, Gupta: *To prune, or not to prune*, 2017, [arXiv 1710.01878](https://arxiv.org/abs/1710.01878). The cubic
+#   schedule.
 # - Sanh, Wolf, Rush: *Movement Pruning*, NeurIPS 2020, [arXiv 2005.07683](https://arxiv.org/abs/2005.07683).
-# - Kurtic et al.: *The Optimal BERT Surgeon*, EMNLP 2022, [arXiv 2203.07259](https://arxiv.org/abs/2203.07259). How far it goes.
+# - Kurtic et al.: *The Optimal BERT Surgeon*, EMNLP 2022, [arXiv 2203.07259](https://arxiv.org/abs/2203.07259). How far
+#   it goes.
 # - Hinton, Vinyals, Dean: *Distilling the Knowledge in a Neural Network*, 2015,
 #   [arXiv 1503.02531](https://arxiv.org/abs/1503.02531).

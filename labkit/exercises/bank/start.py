@@ -77,6 +77,24 @@ def _f1_of_means(truth, predicted, classes):
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
+def _by_classes_seen(truth, predicted, classes):
+    hits, predictions, members = _counts(truth, predicted, classes)
+    return _share(2 * hits, predictions + members)[predictions + members > 0].mean()
+
+
+def _divides_by_predictions(truth, predicted, classes):
+    scores = []
+    for hits, predictions, members in zip(*(c.tolist() for c in _counts(truth, predicted, classes)), strict=True):
+        precision, recall = hits / predictions, hits / members
+        scores.append(2 * precision * recall / (precision + recall))
+    return sum(scores) / classes
+
+
+def _divides_by_mentions(truth, predicted, classes):
+    columns = (c.tolist() for c in _counts(truth, predicted, classes))
+    return sum(2 * h / (p + m) for h, p, m in zip(*columns, strict=True)) / classes
+
+
 def _macro_f1_cases(rng):
     """Five classes of unequal size, one of them never predicted; many classes; nothing right at all."""
     truth = rng.choice(5, size=40, p=[0.4, 0.3, 0.15, 0.1, 0.05])
@@ -141,6 +159,24 @@ register(
                 answer=_skips_classes,
                 hint="Your mean leaves out classes that the model never predicts. A model could hide "
                 "a class it cannot recognize in this way; every class belongs in the mean.",
+            ),
+            Misconception(
+                name="leaves out classes that are not there",
+                answer=_by_classes_seen,
+                hint="Your mean leaves out a class that is neither there nor predicted. `classes` says how many "
+                "belong in the mean; such a class counts 0.",
+            ),
+            Misconception(
+                name="0/0 raises in precision or recall",
+                answer=_divides_by_predictions,
+                hint="A class that is never predicted, or never there, or never hit makes a division by zero on "
+                "this way. Ask for that before you divide, or use the formula with counts.",
+            ),
+            Misconception(
+                name="0/0 raises for a class that is not there",
+                answer=_divides_by_mentions,
+                hint="A class that is neither there nor predicted has no hits, no false alarms and no misses: "
+                "you divide by zero. The exercise says what such a class counts.",
             ),
             Misconception(
                 name="F1 of the mean precision and recall",
@@ -231,7 +267,20 @@ register(
             Misconception(
                 name="difference",
                 answer=lambda before, after: np.median(np.asarray(after) - np.asarray(before)),
-                hint="You give milliseconds: a difference. They change with the machine; a ratio travels better.",
+                hint="You give a difference, in the unit of the timings. It changes with the machine; a ratio travels "
+                "better.",
+            ),
+            Misconception(
+                name="ratio of the fastest",
+                answer=lambda before, after: np.min(after) / np.min(before),
+                hint="You compare the fastest time of each variant. The two can come from different rounds; "
+                "here each round is compared with itself first.",
+            ),
+            Misconception(
+                name="how much longer, not how many times",
+                answer=lambda before, after: np.median(np.asarray(after) / np.asarray(before)) - 1,
+                hint="You give how much *longer* `after` takes, as a share of `before`. Asked is how many times "
+                "as long: equally fast is 1, not 0.",
             ),
             Misconception(
                 name="upper of the two middle values",

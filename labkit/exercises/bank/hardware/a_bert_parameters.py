@@ -49,6 +49,15 @@ def _words_only(vocabulary, positions, layers, hidden, intermediate, heads):
     return right - (positions + 2) * hidden
 
 
+def _two_rows_short(vocabulary, positions, layers, hidden, intermediate, heads):
+    return bert_parameters(vocabulary, positions, layers, hidden, intermediate, heads) - 2 * hidden
+
+
+def _norms_only_scale(vocabulary, positions, layers, hidden, intermediate, heads):
+    right = bert_parameters(vocabulary, positions, layers, hidden, intermediate, heads)
+    return right - hidden - layers * 2 * hidden
+
+
 def _no_pooler(vocabulary, positions, layers, hidden, intermediate, heads):
     right = bert_parameters(vocabulary, positions, layers, hidden, intermediate, heads)
     return right - hidden * hidden - hidden
@@ -116,6 +125,18 @@ register(
                 answer=_words_only,
                 hint="You embedded the words. BERT also adds a vector for the place of a token, and one "
                 "for the segment it is in.",
+            ),
+            Misconception(
+                name="no segments, or no norm after the embeddings",
+                answer=_two_rows_short,
+                hint="You are 2 · hidden short. Around the layers two things have that many parameters: the "
+                "vectors of the two segments, and the norm after the embeddings. Which of them is missing?",
+            ),
+            Misconception(
+                name="norms that only scale",
+                answer=_norms_only_scale,
+                hint="Your norms have one parameter for each input. A norm scales each of its inputs and "
+                "shifts it as well.",
             ),
             Misconception(
                 name="no pooler",

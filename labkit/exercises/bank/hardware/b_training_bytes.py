@@ -52,6 +52,14 @@ def _all_for_every_text(parameters, optimizer, batch, activations):
     return batch * training_bytes(parameters, optimizer, 1, activations)
 
 
+def _activations_as_bytes(parameters, optimizer, batch, activations):
+    return training_bytes(parameters, optimizer, batch, activations) - 3 * batch * activations
+
+
+def _no_activations(parameters, optimizer, batch, activations):
+    return training_bytes(parameters, optimizer, batch, 0)
+
+
 def _numbers_not_bytes(parameters, optimizer, batch, activations):
     return training_bytes(parameters, optimizer, batch, activations) // 4
 
@@ -92,7 +100,8 @@ register(
             Misconception(
                 name="no gradient",
                 answer=_no_gradient,
-                hint="The optimizer's memory is there. But each weight also has a gradient before it is updated.",
+                hint="You are one number a parameter short. There is the weight itself, what the backward pass gives "
+                "for it, and what the optimizer remembers. Which did you leave out?",
             ),
             Misconception(
                 name="Adam remembers one number",
@@ -113,6 +122,17 @@ register(
                 name="weights for every text",
                 answer=_all_for_every_text,
                 hint="You multiplied everything by the batch. All its texts use the same weights.",
+            ),
+            Misconception(
+                name="activations counted in numbers",
+                answer=_activations_as_bytes,
+                hint="What belongs to the parameters is in bytes, as it should be. The activations are floats too.",
+            ),
+            Misconception(
+                name="no activations",
+                answer=_no_activations,
+                hint="What is kept for the parameters is right. What the forward pass computed for each text is "
+                "kept too, until the backward pass has used it.",
             ),
             Misconception(
                 name="numbers instead of bytes",

@@ -4,8 +4,7 @@ from labkit.exercises import Case, Exercise, Misconception, register
 
 
 def binding_limit(flops, moved, peak, bandwidth):
-    """Shortest time in seconds, and which limit sets it: "compute" or "bandwidth" (compute where both "
-    "do)."""
+    """Shortest time in seconds, and which limit sets it: "compute" or "bandwidth" ("compute" where both do)."""
     arithmetic = flops / peak
     transfer = moved / bandwidth
     if arithmetic >= transfer:
@@ -30,6 +29,18 @@ def _one_after_the_other(flops, moved, peak, bandwidth):
 
 def _the_shorter_time(flops, moved, peak, bandwidth):
     return min(flops / peak, moved / bandwidth), binding_limit(flops, moved, peak, bandwidth)[1]
+
+
+def _the_shorter_with_its_name(flops, moved, peak, bandwidth):
+    return min((flops / peak, "compute"), (moved / bandwidth, "bandwidth"), key=lambda pair: pair[0])
+
+
+def _speed_not_time(flops, moved, peak, bandwidth):
+    return min(peak, bandwidth * flops / moved), binding_limit(flops, moved, peak, bandwidth)[1]
+
+
+def _transfer_only(flops, moved, peak, bandwidth):
+    return moved / bandwidth, "bandwidth"
 
 
 def _arithmetic_only(flops, moved, peak, bandwidth):
@@ -89,6 +100,23 @@ register(
                 name="the shorter time",
                 answer=_the_shorter_time,
                 hint="You gave the time of what is done first. The work is done when both are.",
+            ),
+            Misconception(
+                name="the shorter time with its name",
+                answer=_the_shorter_with_its_name,
+                hint="You took the shorter of two times, and the limit that belongs to it. Is everything done "
+                "when the quicker of the two is?",
+            ),
+            Misconception(
+                name="speed instead of time",
+                answer=_speed_not_time,
+                hint="The limit is right. Your number is the speed that the roof allows, in operations a second; "
+                "asked is how long these operations take at that speed.",
+            ),
+            Misconception(
+                name="transfer only",
+                answer=_transfer_only,
+                hint="You divided by the bandwidth alone. What if there is more to compute than that time allows?",
             ),
             Misconception(
                 name="arithmetic only",

@@ -50,6 +50,14 @@ def _row_by_row(weight, sparsity):
     return np.stack([magnitude_mask(row, sparsity) for row in rows]).reshape(weight.shape)
 
 
+def _quantile_above(weight, sparsity):
+    return np.abs(weight) > np.quantile(np.abs(weight), sparsity)
+
+
+def _quantile_from(weight, sparsity):
+    return np.abs(weight) >= np.quantile(np.abs(weight), sparsity)
+
+
 def _random(rng):
     return tuple(
         Case(args=(rng.normal(size=shape) * rng.uniform(0.1, 3, size=(shape[0], 1)), s))
@@ -100,6 +108,18 @@ register(
                 name="prunes every row by the same share",
                 answer=_row_by_row,
                 hint="You take the same share from every row. The question asks for the smallest of the whole array.",
+            ),
+            Misconception(
+                name="loses a weight at sparsity 0",
+                answer=_quantile_above,
+                hint="Between the ends your mask is right. At sparsity 0 nothing should go: is the smallest size above "
+                "itself?",
+            ),
+            Misconception(
+                name="keeps a weight at sparsity 1",
+                answer=_quantile_from,
+                hint="Between the ends your mask is right. At sparsity 1 everything should go: which weight is as "
+                "large as the largest size?",
             ),
         ),
         alternatives=(_by_ranks, _by_topk),

@@ -47,6 +47,10 @@ def _nan_at_the_ends(n, s, value_bits=32):
         return float(n * (-s * np.log2(s) - (1 - s) * np.log2(1 - s)) + value_bits * n * (1 - s))
 
 
+def _error_at_the_ends(n, s, value_bits=32):
+    return n * (-s * math.log2(s) - (1 - s) * math.log2(1 - s)) + value_bits * n * (1 - s)
+
+
 def _stores_all_values(n, s, value_bits=32):
     return sparse_bits(n, s, 0) + value_bits * n
 
@@ -96,6 +100,12 @@ register(
                 name="NaN at both ends",
                 answer=_nan_at_the_ends,
                 hint="At sparsity 0 or 1 you compute 0 · log 0. What does something cost that never happens?",
+            ),
+            Misconception(
+                name="an error at both ends",
+                answer=_error_at_the_ends,
+                hint="At sparsity 0 or 1 you ask for the logarithm of 0, which Python refuses. What does something "
+                "cost that never happens?",
             ),
             Misconception(
                 name="stores the zeros as values too",

@@ -45,6 +45,11 @@ def _reports_the_best_fold(validation, test):
     return best, float(test[best].max())
 
 
+def _counts_from_one(validation, test):
+    best, score = choose_criterion(validation, test)
+    return best + 1, score
+
+
 def _random(rng):
     return tuple(Case(args=(rng.uniform(0.7, 0.95, size=shape), rng.uniform(0.7, 0.95, size=shape)))
                  for shape in ((3, 5), (4, 5), (2, 3), (5, 10), (6, 4), (3, 3)))  # fmt: skip
@@ -57,7 +62,7 @@ register(
         title="Choose on some rows, report on others",
         difficulty=2,
         minutes=8,
-        question="Choose the candidate by cross-validation; give its number, and the F1 that you may report for it.",
+        question="Choose the candidate by cross-validation; give its number, from 0, and the F1 to report for it.",
         reference=choose_criterion,
         public=(
             Case(
@@ -87,6 +92,11 @@ register(
                 name="reports the best fold",
                 answer=_reports_the_best_fold,
                 hint="The choice is right, but you report its best fold only.",
+            ),
+            Misconception(
+                name="counts the candidates from 1",
+                answer=_counts_from_one,
+                hint="Choice and score are right. The number is that of the row, and Python counts rows from 0.",
             ),
         ),
         alternatives=(_by_loop, _by_sorting),

@@ -55,6 +55,22 @@ def _affine_symmetric(x, bits):
     return scale, 0, scale * np.clip(np.round(x / scale), -top, top)
 
 
+def _affine_cut_zero(x, bits):
+    x = np.asarray(x, dtype=float)
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    scale = (high - low) / (2**bits - 1)
+    zero_point = int(-low / scale)
+    codes = np.clip(np.round(x / scale) + zero_point, 0, 2**bits - 1)
+    return scale, zero_point, scale * (codes - zero_point)
+
+
+def _affine_from_the_smallest(x, bits):
+    scale, zero_point, _ = affine_quantize(x, bits)
+    x = np.asarray(x, dtype=float)
+    low = min(x.min(), 0.0)
+    return scale, zero_point, low + scale * np.round((x - low) / scale)
+
+
 def _affine_cases(rng):
     """Around zero, far to one side, all negative, small and large numbers, few and many bits."""
     x = rng.normal(0.4, 1.0, size=40)
@@ -96,6 +112,17 @@ register(
                 answer=lambda x, bits: _affine(x, bits, whole=False),
                 hint="Your zero point is a fraction, so no integer stands for zero, and zeros do not "
                 "survive. Which whole number is nearest?",
+            ),
+            Misconception(
+                name="zero point cut off",
+                answer=_affine_cut_zero,
+                hint="Your zero point is whole, but it was cut off, as int() does. Which one is nearest?",
+            ),
+            Misconception(
+                name="the grid begins exactly at the smallest number",
+                answer=_affine_from_the_smallest,
+                hint="Scale and zero point are right, but your numbers come back on a grid that begins exactly "
+                "at the lower end and does not use z. Put x = 0 in: does 0 come back?",
             ),
             Misconception(
                 name="2**bits steps",

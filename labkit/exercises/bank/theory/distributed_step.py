@@ -74,8 +74,8 @@ register(
             Misconception(
                 name="divides by the rows",
                 answer=lambda theta, gradients, learning_rate, rows: _step(theta, gradients, learning_rate / rows),
-                hint="You divide by N. Each gradient was divided by its shard's rows already, so the rows "
-                "are now counted twice.",
+                hint="Your step is the sum of the gradients over N, or their mean over N/K, which is the same. "
+                "Each gradient was divided by its shard's rows already: now the rows are counted twice.",
             ),
             Misconception(
                 name="one node's gradient only",
@@ -90,6 +90,14 @@ register(
                     np.asarray(theta) + learning_rate * np.mean(gradients, axis=0)
                 ),
                 hint="The length is right, the direction is not: the gradient points uphill.",
+            ),
+            Misconception(
+                name="one number for all parameters",
+                answer=lambda theta, gradients, learning_rate, rows: (
+                    np.asarray(theta) - learning_rate * np.mean(gradients)
+                ),
+                hint="All parameters move by the same amount: your mean runs over the parameters too. "
+                "Average over workers only.",
             ),
             Misconception(
                 name="every node goes its own way",

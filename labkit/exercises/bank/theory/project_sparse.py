@@ -40,6 +40,11 @@ def _project_ties_stay(theta, keep):
     return np.where(magnitude >= threshold, theta, 0.0)
 
 
+def _project_ties_go(theta, keep):
+    magnitude = np.abs(theta)
+    return np.where(magnitude > np.sort(magnitude)[::-1][max(keep - 1, 0)], theta, 0.0)
+
+
 def _project_minus_zero(theta, keep):
     theta = np.asarray(theta, dtype=float)
     chosen = np.sort(np.argsort(np.abs(theta)[::-1], kind="stable")[-keep:])
@@ -108,11 +113,17 @@ register(
                 "stay where there are ties. Choose places, not values.",
             ),
             Misconception(
+                name="the threshold itself goes",
+                answer=_project_ties_go,
+                hint="Your threshold is one of the magnitudes that should stay, and `>` drops it: too few are "
+                "left. Changing the sign alone will not do where there are ties.",
+            ),
+            Misconception(
                 name="the later of equals stays",
                 answer=lambda theta, keep: _keep_mask(
                     theta, len(theta) - 1 - np.argsort(-np.abs(theta)[::-1], kind="stable"), keep
                 ),
-                hint="The distance is right, but of equal magnitudes you keep the later one. The rule makes "
+                hint="Of equal magnitudes you keep the later one. Its distance is the same, but the rule makes "
                 "the answer unique: look for a stable sort, from large to small.",
             ),
             Misconception(

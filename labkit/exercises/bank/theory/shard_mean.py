@@ -30,6 +30,10 @@ def _weighted_sum(means, weights):
     return np.tensordot(np.asarray(weights, dtype=float), np.asarray(means, dtype=float), axes=1)
 
 
+def _sizes_on_the_last_axis(means, sizes):
+    return np.sum(np.asarray(means) * np.asarray(sizes), axis=0) / np.sum(sizes)
+
+
 def _shard_mean_cases(rng):
     """Numbers and gradients, equal shards, one shard, very unequal ones."""
     sizes = rng.integers(1, 50, size=6)
@@ -94,6 +98,12 @@ register(
                 answer=lambda means, sizes: np.sum(_weighted_sum(means, sizes)) / np.sum(sizes),
                 hint="Numbers come out right, but a gradient has lost its shape: you sum over its entries "
                 "too. Sum over shards only, axis 0.",
+            ),
+            Misconception(
+                name="sizes meet the wrong axis",
+                answer=_sizes_on_the_last_axis,
+                hint="Numbers come out right, but with gradients numpy matches your sizes with the last axis, "
+                "the parameters. They belong to axis 0, the shards: what shape would make them meet it?",
             ),
         ),
         alternatives=(_shard_mean_loop, _shard_mean_running),

@@ -40,14 +40,16 @@ def _by_who_has_been_there(vectors, steps):
     return held
 
 
-def _ring(vectors, steps, *, first=-1, towards=1, adds=True, turns=-1):
+def _ring(vectors, steps, *, first=-1, towards=1, adds=True, turns=-1, own=False, keeps=True):
     held = np.array(vectors, dtype=float)
-    workers = len(held)
+    workers, start = len(held), held.copy()
     for step in range(steps):
-        before = held.copy()
+        before = start if own else held.copy()
         for sender in range(workers):
             chunk, receiver = (sender + first + turns * step) % workers, (sender + towards) % workers
             held[receiver, chunk] = before[sender, chunk] + (held[receiver, chunk] if adds else 0)
+            if not keeps:
+                held[sender, chunk] -= before[sender, chunk]
     return held
 
 
@@ -75,25 +77,11 @@ def _everything(vectors, steps):
 
 
 def _own_numbers_only(vectors, steps):
-    held, own = np.array(vectors, dtype=float), np.array(vectors, dtype=float)
-    workers = len(held)
-    for step in range(steps):
-        for sender in range(workers):
-            chunk = (sender - 1 - step) % workers
-            held[(sender + 1) % workers, chunk] += own[sender, chunk]
-    return held
+    return _ring(vectors, steps, own=True)
 
 
 def _gives_away(vectors, steps):
-    held = np.array(vectors, dtype=float)
-    workers = len(held)
-    for step in range(steps):
-        before = held.copy()
-        for sender in range(workers):
-            chunk = (sender - 1 - step) % workers
-            held[(sender + 1) % workers, chunk] += before[sender, chunk]
-            held[sender, chunk] -= before[sender, chunk]
-    return held
+    return _ring(vectors, steps, keeps=False)
 
 
 def _chunks_run_up(vectors, steps):

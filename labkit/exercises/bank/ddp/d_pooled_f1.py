@@ -3,6 +3,7 @@
 import numpy as np
 
 from labkit.exercises import Case, Exercise, Misconception, register
+from labkit.statistics import macro_f1
 
 
 def pooled_f1(parts, truth, classes):
@@ -48,25 +49,27 @@ def _mean_of_f1s(parts, truth, classes):
     return float(np.mean([_f1(truth[np.asarray(rows, int)], np.asarray(v), classes) for rows, v in parts]))
 
 
-def _own_f1(truth, predicted):
-    classes = np.union1d(truth, predicted)  # those that this worker has, as labkit and scikit-learn score it
-    return float(np.mean([2 * np.sum((predicted == c) & (truth == c)) / (np.sum(predicted == c) + np.sum(truth == c))
-                          for c in classes]))  # fmt: skip
+def _scores(parts, truth):
+    return [macro_f1(truth[np.asarray(rows, int)], values) for rows, values in parts]  # each over the classes it has
 
 
 def _mean_of_f1s_of_own_classes(parts, truth, classes):
-    return float(np.mean([_own_f1(truth[np.asarray(rows, int)], np.asarray(v)) for rows, v in parts]))
+    return float(np.mean(_scores(parts, truth)))
 
 
 def _mean_weighted_by_rows(parts, truth, classes):
-    scores = [_own_f1(truth[np.asarray(rows, int)], np.asarray(v)) for rows, v in parts]
-    return float(np.average(scores, weights=[len(rows) for rows, _ in parts]))
+    return float(np.average(_scores(parts, truth), weights=[len(rows) for rows, _ in parts]))
 
 
-def _weighs_classes_by_rows(parts, truth, classes):
+def _gathered(parts, truth):
     predicted = np.zeros(len(truth), dtype=int)
     for rows, values in parts:
         predicted[np.asarray(rows, int)] = values
+    return predicted
+
+
+def _weighs_classes_by_rows(parts, truth, classes):
+    predicted = _gathered(parts, truth)
     hits = [2 * np.sum((predicted == c) & (truth == c)) for c in range(classes)]
     named = [max(1, np.sum(predicted == c) + np.sum(truth == c)) for c in range(classes)]
     return float(np.average(np.divide(hits, named), weights=[np.sum(truth == c) for c in range(classes)]))
@@ -87,10 +90,7 @@ def _in_order_of_arrival(parts, truth, classes):
 
 
 def _accuracy(parts, truth, classes):
-    predicted = np.zeros(len(truth), dtype=int)
-    for rows, values in parts:
-        predicted[np.asarray(rows, int)] = values
-    return float(np.mean(predicted == truth))
+    return float(np.mean(_gathered(parts, truth) == truth))
 
 
 def _case(rng, rows, workers, classes, *, padded=True):

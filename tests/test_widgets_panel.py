@@ -121,6 +121,17 @@ def test_only_one_measurement_runs_at_a_time():
     assert runs == [1]
 
 
+def test_who_finds_stop_to_press_reads_that_it_measures():
+    go, read = threading.Event(), []
+    panel = make(lambda params, progress, should_stop: go.wait(10))
+    panel.status.value = "Done."  # of the measurement before
+    panel.stop_button.observe(lambda change: read.append(panel.status.value), names="disabled")
+    panel.start()
+    go.set()
+    panel.wait()
+    assert "Measuring." in read[0]
+
+
 @pytest.mark.parametrize("way", ["returns nothing", "returns a point", "raises Interrupted"])
 def test_stop_is_honoured_and_says_so(way):
     def measure(params, progress, should_stop):

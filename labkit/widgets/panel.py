@@ -160,8 +160,9 @@ class Panel(ipywidgets.VBox):
         if self._measure is None or self.running:
             return
         self._stop.clear()
-        self.measure_button.disabled, self.stop_button.disabled = True, False
+        # Said first: who finds Stop to press already reads that it measures, not how the last measurement ended.
         self.bar.value, self.status.value = 0.0, _live("Measuring.")
+        self.measure_button.disabled, self.stop_button.disabled = True, False
         self._thread = threading.Thread(target=self._work, args=(self.params,), daemon=True)
         self._thread.start()
 

@@ -1,14 +1,13 @@
 """What every test starts from: the same seeds, a home of its own, one cache for the whole session."""
 
-import contextlib
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 
 import pytest
+from ahead import Ahead
 
 from labkit.forked import PROVISIONER
 
@@ -31,40 +30,32 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# What the lessons train takes minutes, and the tests before them leave a core idle: it is trained meanwhile.
-_AHEAD = """
-from labkit.running import Plan, run
-lessons = ["03_pruning", "05_quantization", "10_distillation", "04_bert_structure", "08_bert_ddp"]
-run(Plan.make(lessons, {{"profile": "quick"}}), folder={folder!r})
-"""
-_ahead = []
+_ahead = Ahead(os.path.join(_PLACE.name, "ahead"))
 
 
 def pytest_collection_finish(session):
-    """Where a whole session is asked for, begin with what its lessons will find in the cache."""
+    """Where a whole session is asked for, begin with the lessons that take long: the tests before leave a core idle."""
     lessons = {bool(item.get_closest_marker("notebooks")) for item in session.items}
-    if lessons != {True, False} or session.config.option.collectonly or not hasattr(os, "setsid"):
-        return
-    code = _AHEAD.format(folder=os.path.join(_PLACE.name, "ahead"))
-    # No child of ours: tests look for processes that were left over. One thread, and only when others do not want it.
-    words = ["sh", "-c", 'setsid nice -n 19 "$@" >/dev/null 2>&1 & echo $!', "sh", sys.executable, "-c", code]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LABKIT_HOME": os.path.join(_PLACE.name, "ahead-home")}
-    started = subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    _ahead.append(int(started.stdout))
+    if lessons == {True, False} and not session.config.option.collectonly and hasattr(os, "setsid"):
+        _ahead.start()
+
+
+@pytest.fixture(scope="session")
+def ahead():
+    """Finds out about whole lessons, each of them run once."""
+    return _ahead
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Kernels are started with all cores, as a reader's are."""
-    if _turn(item) > 0 and _THREADS is None:
+    if _turn(item) > 0 and _THREADS is None and not _ahead.going:
         os.environ.pop("OMP_NUM_THREADS", None)
 
 
 def pytest_unconfigure():
     """Take the session's folders away."""
-    for pid in _ahead:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
+    _ahead.stop()
     _PLACE.cleanup()
 
 

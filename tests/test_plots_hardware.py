@@ -53,11 +53,12 @@ def test_roofline_is_the_lower_of_two_lines():
 
 def test_long_run_draws_what_is_calculated_and_what_is_measured():
     sizes = {"a": 10, "b": 1000}
-    panel = {"unit": "bytes", "calculated": {"a": 1, "b": 100}, "measured": {"a": 2}, "limit": (50, "here")}
+    panel = {"unit": "bytes", "calculated": {"b": 100, "a": 1}, "measured": {"a": 2}, "limit": (50, "here")}
     fig = plots.long_run(sizes, {"One": panel, "Two": panel})
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["One", "Two"]
     calculated, measured, limit = fig.axes[0].lines
     assert list(calculated.get_xdata()) == [10, 1000]
+    assert list(calculated.get_ydata()) == [1, 100]
     assert list(measured.get_ydata()) == [2]
     assert limit.get_ydata()[0] == 50
 

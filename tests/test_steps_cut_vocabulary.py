@@ -12,7 +12,7 @@ from labkit.cache import Cache
 from labkit.errors import SettingError
 from labkit.policy import Policy
 from labkit.steps import CutVocabulary, Distill, MergeVocabulary, SortVocabulary, step_from_dict
-from labkit.steps.cut_vocabulary import own_rows
+from labkit.steps.cut_vocabulary import own_rows, three_answers
 
 ROWS = 3000
 LOST = "a photosynthesis of copper"  # one word that a small vocabulary does not have, among others that it does
@@ -52,6 +52,16 @@ def test_they_have_the_same_rows_and_agree_where_nothing_was_lost(made):
         assert torch.equal(one.model.get_input_embeddings().weight, table)
         torch.testing.assert_close(torch.as_tensor(one.logits([text])), torch.as_tensor(before.logits([text])))
         assert one.model.config.pad_token_id == one.tokenizer.pad_token_id
+
+
+def test_three_answers_at_once_are_those_of_the_steps(made, task):
+    before, ways = made
+    again = three_answers(before, task, rows=ROWS)
+    assert list(again) == list(ways)
+    for name, one in ways.items():
+        assert again[name].fingerprint == one.fingerprint
+        assert ids(again[name], "gold and silver of the lead") == ids(one, "gold and silver of the lead")
+    assert before.model.config.vocab_size > ROWS  # the one they are made of is left alone
 
 
 def test_kept_tokens_have_their_own_row_and_no_other_has(made, kept):

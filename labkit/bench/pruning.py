@@ -19,6 +19,7 @@ POLICIES = {
     "one-shot 80 %": Policy([PruneMagnitude(0.8)]),
     "one-shot 80 %, global": Policy([PruneMagnitude(0.8, scope="global")]),
     "gradual 80 %": Policy([PruneMagnitude(0.8, schedule="gradual"), LONG]),
+    "gradual 80 %, movement": Policy([PruneMagnitude(0.8, schedule="gradual", criterion="movement"), LONG]),
 }
 
 

@@ -9,6 +9,7 @@ from labkit.policy import Policy
 from labkit.recipes import SHORT
 from labkit.reference import write_reference
 from labkit.steps import CutVocabulary, MergeVocabulary
+from labkit.steps.cut_vocabulary import three_answers
 from labkit.task import load_task
 
 __all__ = ["main"]
@@ -32,14 +33,14 @@ def main(words=()):
     experiments = {name: applied(policies[key]) for name, key in names.items()}
     found = measured({"teacher": teacher} | experiments, folds=folds, console=console)
     task = load_task(fold=0)
-    lengths = {(rows, answer): _tokens(ANSWERS[answer](rows), task) for rows in ROWS for answer in ANSWERS}
+    lengths = {rows: _lengths(three_answers(fine_tune(task), task, rows=rows), task) for rows in ROWS}
     rows = [found["teacher"].row("teacher", teacher=found["teacher"])]
     for name, (count, trained, answer) in names.items():
         row = found[name].row(name, teacher=found["teacher"], policy=policies[count, trained, answer])
         against = found[_name(count, trained, "nearest")].pooled
         worse = found[name].pooled.loss_against(against)
         rows.append(row | {
-            "rows": count, "trained": trained, "answer": answer, "tokens": lengths[count, answer],
+            "rows": count, "trained": trained, "answer": answer, "tokens": lengths[count][answer],
             "worse": 100 * worse.value, "worse_low": 100 * worse.low, "worse_high": 100 * worse.high,
         })  # fmt: skip
     path = write_reference("vocabulary", {"command": " ".join(["labkit bench vocabulary", *words]), "rows": rows})
@@ -50,8 +51,10 @@ def _name(rows, trained, answer):
     return f"{rows:,} rows, {answer}, {'trained' if trained else 'untrained'}"
 
 
-def _tokens(step, task):
-    """How many tokens a test headline has, in the mean."""
-    classifier = fine_tune(task)
-    step.prepare(classifier, task)
-    return float(np.mean([len(row) for row in classifier.tokenizer(task.texts("test"))["input_ids"]]))
+def _lengths(classifiers, task):
+    """How many tokens a test headline has for each classifier, in the mean."""
+    texts = task.texts("test")
+    return {
+        name: float(np.mean([len(row) for row in one.tokenizer(texts)["input_ids"]]))
+        for name, one in classifiers.items()
+    }

@@ -145,9 +145,8 @@ def long_run(sizes, panels):
     fig, axes = figure(10, 3.6, columns=len(panels), squeeze=False)
     for ax, (title, panel) in zip(axes.flat, panels.items(), strict=True):
         for kind, look, colour in (("calculated", "o-", "blue"), ("measured", "D", "vermillion")):
-            values = panel[kind]
-            x = [sizes[name] for name in values]
-            ax.plot(x, list(values.values()), look, lw=1, ms=5, color=COLOURS[colour], label=kind)
+            points = sorted((sizes[name], value) for name, value in panel[kind].items())
+            ax.plot([x for x, _ in points], [y for _, y in points], look, lw=1, ms=5, color=COLOURS[colour], label=kind)
         value, words = panel["limit"]
         ax.axhline(value, color=COLOURS["black"], linestyle="--", linewidth=1.2)
         ax.text(min(sizes.values()), value * 1.2, words, fontsize=8, va="bottom")

@@ -10,7 +10,7 @@ from labkit.steps.base import Step
 from labkit.steps.merge_vocabulary import MergeVocabulary
 from labkit.vocabulary import MergedTokenizer
 
-__all__ = ["CutVocabulary", "own_rows"]
+__all__ = ["CutVocabulary", "own_rows", "three_answers"]
 
 LOST = ("unknown", "pieces")
 
@@ -44,24 +44,42 @@ class CutVocabulary(Step):
 
         Raises SettingError where MergeVocabulary does, and for a tokenizer that is more than words and settings.
         """
-        from labkit.pack.words import rebuilt, settings_of, words_of
-
-        tokenizer, table = classifier.tokenizer, classifier.model.get_input_embeddings().weight.detach()
+        table = classifier.model.get_input_embeddings().weight.detach()
         MergeVocabulary(self.rows).prepare(classifier, task)
-        kept = own_rows(table, classifier)
-        if self.lost == "pieces":
-            words, settings = words_of(tokenizer), settings_of(tokenizer)
-            if settings is None:
-                raise SettingError(
-                    "a WordPiece tokenizer without added tokens", received=type(tokenizer).__name__,
-                    do='Choose lost="unknown".',
-                )  # fmt: skip
-            classifier.tokenizer = rebuilt([words[token] for token in kept], settings)
-        else:
-            rows = np.full(len(table), np.searchsorted(kept, tokenizer.unk_token_id))
-            rows[kept] = np.arange(len(kept))
-            classifier.tokenizer = MergedTokenizer(tokenizer, rows)
-        classifier.model.config.pad_token_id = classifier.tokenizer.pad_token_id
+        _lose(classifier, self.lost, table)
+
+
+def three_answers(classifier, task, *, rows):
+    """Cut the vocabulary of a classifier in three ways: a dictionary of three others, nearest, unknown and pieces.
+
+    Each has the same `rows`, and is what MergeVocabulary and CutVocabulary make; the words are counted once.
+    """
+    table, merged = classifier.model.get_input_embeddings().weight.detach(), classifier.copy()
+    MergeVocabulary(rows).prepare(merged, task)
+    answers = {"nearest": merged} | {lost: merged.copy() for lost in LOST}
+    for lost in LOST:
+        _lose(answers[lost], lost, table)
+    return answers
+
+
+def _lose(merged, lost, table):
+    """Put another tokenizer before a merged classifier: a token has its own row of `table`, or is lost."""
+    from labkit.pack.words import rebuilt, settings_of, words_of
+
+    tokenizer, kept = merged.tokenizer.tokenizer, own_rows(table, merged)
+    if lost == "pieces":
+        words, settings = words_of(tokenizer), settings_of(tokenizer)
+        if settings is None:
+            raise SettingError(
+                "a WordPiece tokenizer without added tokens", received=type(tokenizer).__name__,
+                do='Choose lost="unknown".',
+            )  # fmt: skip
+        merged.tokenizer = rebuilt([words[token] for token in kept], settings)
+    else:
+        rows = np.full(len(table), np.searchsorted(kept, tokenizer.unk_token_id))
+        rows[kept] = np.arange(len(kept))
+        merged.tokenizer = MergedTokenizer(tokenizer, rows)
+    merged.model.config.pad_token_id = merged.tokenizer.pad_token_id
 
 
 def own_rows(table, merged):

@@ -227,13 +227,15 @@ from labkit.hardware import activation_bytes
 
 told = activation_bytes(SHAPES["MiniLM"], batch=batch, length=length)
 print(f"formula {told / 1e6:.1f} MB, PyTorch keeps {found.activation_bytes / 1e6:.1f} MB")
+at_once = training_bytes(counts["MiniLM"], "adam", batch, told / batch / 4)
+print(f"all at once, by your function: {at_once / 1e6:.0f} MB; measured at its highest: {found.peak_bytes / 1e6:.0f} MB")
 record("activations-formula-over-kept", told / found.activation_bytes, expected=(0.95, 1.05), length=length)
 
 # %% [markdown]
-# One question is left: do all of these exist *at the same time*? No. PyTorch drops the gradients before
-# the forward pass, and gives each activation back as soon as the backward pass has used it. So memory is
-# fullest at one of two points of a step: at the start of the backward pass (all activations, no gradients
-# yet), or at the update (all gradients, no activations any more). The fuller one is the peak:
+# The machine needed less than your function adds up. So do all of these exist *at the same time*? No. PyTorch drops the
+# gradients before the forward pass, and gives each activation back as soon as the backward pass has used it. So memory
+# is fullest at one of two points of a step: at the start of the backward pass (all activations, no gradients yet), or
+# at the update (all gradients, no activations any more). The fuller one is the peak:
 
 # %%
 rows = tables.moment_rows(sizes)

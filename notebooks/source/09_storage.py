@@ -565,13 +565,10 @@ record("words", inside["words"] / 1000, unit="kB", expected=(80, 100))
 # becomes longer. All three with the same rows and nothing else changed, in pairs with the nearest:
 
 # %%
-from labkit.steps import CutVocabulary
+from labkit.steps.cut_vocabulary import three_answers
 
 for kept in (rows, rows // 2):
-    options = {"nearest": MergeVocabulary(kept)} | {way: CutVocabulary(kept, way) for way in ("unknown", "pieces")}
-    ways = {way: teacher.copy() for way in options}
-    for way, cut in options.items():
-        cut.prepare(ways[way], task)
+    ways = three_answers(teacher, task, rows=kept)
     said = {way: predict_once(one, texts) for way, one in ways.items()}
     for way, one in ways.items():
         length = np.mean([len(row) for row in one.tokenizer(texts)["input_ids"]])

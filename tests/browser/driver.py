@@ -12,16 +12,29 @@ NOT_OURS = (
 
 CURRENT = "window.jupyterapp?.shell?.currentWidget"
 
-# Times are taken in the page: from the key's own time stamp until the new picture is decoded and drawn.
+# Times are taken in the page: from the key's own time stamp until the new picture is decoded and drawn. A key that
+# changes nothing brings no picture: the kernel, which sends a picture while it is busy with the key, rests without one.
 WATCH = """
 ([which, number]) => {
   const panel = document.querySelectorAll('.labkit-panel')[which];
   const handle = panel.querySelectorAll('.noUi-handle')[number];
   const image = panel.querySelector('img');
   const watch = window.labkitWatch = {times: [], pictures: 0, key: null, last: 0};
-  watch.expect = () => { watch.coming = new Promise(done => { watch.arrived = done; }); };
-  const late = () => new Promise(done => setTimeout(done, 1500, false));
-  watch.next = () => Promise.race([watch.coming, late()]);
+  watch.expect = () => {
+    watch.coming = new Promise(done => { watch.arrived = done; });
+    watch.resting = rested();
+  };
+  const after = (time, done) => setTimeout(done, time, false);
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const rested = () => new Promise(done => {
+    const hear = (_, status) => {
+      if (status !== 'idle') return;
+      kernel.statusChanged.disconnect(hear);
+      after(300, done);
+    };
+    kernel.statusChanged.connect(hear);
+  });
+  watch.next = () => Promise.race([watch.coming, watch.resting, new Promise(done => after(1500, done))]);
   handle.scrollIntoView({block: 'center'});
   handle.focus();
   handle.addEventListener('keydown', event => { watch.key = event.timeStamp; }, true);

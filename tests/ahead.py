@@ -1,0 +1,119 @@
+"""Whole lessons, as handed out and solved, run beside the tests of the package; whoever comes first does the work.
+
+A process of its own goes through the lessons that take long, while a core is idle. A test that wants a lesson claims
+it, and runs it where nobody has; else it waits for what was found. Either way the same function has done it.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest import mock
+
+import psutil
+
+from labkit.lessons import lessons
+from labkit.running import write_atomically
+
+__all__ = ["Ahead", "hand_out", "solve"]
+
+# The longest first, and those that train what others find in the cache. Lessons that count what goes over a line which
+# others use as well, or take a few seconds, are left to their tests.
+ORDER = ("03_pruning", "05_quantization", "10_distillation", "04_bert_structure", "08_bert_ddp", "09_storage",
+         "06_bert_int8")  # fmt: skip
+
+
+def hand_out(name, folder):
+    """Run a lesson as a reader gets it: {"failure": words or None, "found": its results}."""
+    from labkit.running import Plan, run
+
+    (outcome,) = run(Plan.make([name], {"profile": "quick"}), folder=folder)
+    failure = None if outcome.passed else f"{outcome.failure['source']}\n{outcome.failure['traceback']}"
+    return {"failure": failure, "found": outcome.results}
+
+
+def solve(name, folder):
+    """Run a lesson with every exercise solved: {"failure": words or None, "found": the state of each exercise}."""
+    import nbformat
+
+    from labkit.execution import execute
+    from labkit.exercises import all_exercises
+    from labkit.exercises.progress import record_of
+    from labkit.notebooks import insert_solutions
+
+    (lesson,) = (one for one in lessons() if one.name == name)
+    folder.mkdir()
+    solved = folder / lesson.path.name
+    nbformat.write(insert_solutions(nbformat.read(lesson.path, as_version=4)), solved)
+    with mock.patch.dict(os.environ, LABKIT_HOME=os.fspath(folder / "home")):
+        failure = execute(solved, target=folder / "executed.ipynb", folder=os.fspath(lesson.path.parent),
+                          parameters={"profile": "quick"})  # fmt: skip
+        states = {one.id: record_of(one.id)["state"] for one in all_exercises() if one.lesson == name}
+    return {"failure": failure and f"{failure.source}\n{failure.traceback}", "found": states}
+
+
+KINDS = {"handed out": hand_out, "solved": solve}
+
+
+class Ahead:
+    """What was found so far, in a folder that a session and the process beside it share."""
+
+    def __init__(self, folder):
+        self.folder, self.pid = Path(folder), None
+        self.folder.mkdir(exist_ok=True)
+
+    def start(self):
+        """Begin with the lessons that take long, in a process of its own."""
+        # No child of ours: tests look for processes that were left over. One thread, and only when others do not want it.
+        words = ["sh", "-c", 'setsid nice -n 19 "$@" >/dev/null 2>&1 & echo $!', "sh", sys.executable, __file__]
+        started = subprocess.run([*words, self.folder], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True,
+                                 stdout=subprocess.PIPE, text=True)  # fmt: skip
+        self.pid = int(started.stdout)
+
+    def stop(self):
+        """End the process beside the session, and what it has started."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    @property
+    def going(self):
+        """Whether the process beside the session is at work."""
+        try:
+            return self.pid is not None and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def find(self, kind, name):
+        """Run a lesson, or wait for who has begun to: {"failure", "found", "seconds"}."""
+        result = self._result(kind, name)
+        if not self.work(kind, name):
+            while self.going and not result.is_file():
+                time.sleep(0.1)
+            assert result.is_file(), f"the process that runs lessons ahead ended without {result.stem}"
+        return json.loads(result.read_text("utf8"))
+
+    def work(self, kind, name):
+        """Run a lesson unless somebody has begun; says whether it did."""
+        result = self._result(kind, name)
+        try:
+            result.with_suffix(".claimed").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        start = time.perf_counter()
+        found = KINDS[kind](name, result.with_suffix(""))
+        write_atomically(result, json.dumps(found | {"seconds": time.perf_counter() - start}))
+        return True
+
+    def _result(self, kind, name):
+        return self.folder / f"{kind} {name}.json"
+
+
+if __name__ == "__main__":
+    for kind in KINDS:
+        for name in ORDER:
+            Ahead(sys.argv[1]).work(kind, name)

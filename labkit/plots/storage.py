@@ -130,7 +130,7 @@ def lost_tokens(rows):
         reach = np.array([[row["worse"] - row["worse_low"], row["worse_high"] - row["worse"]] for row in some]).T
         heights = [places.index((row["rows"], row["answer"])) + up for row in some]
         ax.errorbar(worse, heights, xerr=reach, linestyle="", color=COLOURS[colour], marker=marker, capsize=3,
-                    label="after training" if trained else "before")  # fmt: skip
+                    label="after training" if trained else "before training")  # fmt: skip
     ax.axvline(0, color="black", linewidth=1)
     ticks(ax.yaxis, range(len(places)), [f"{answer}, {count:,} rows" for count, answer in places])
     ax.set(xlabel="points of macro-F1 less than the nearest row with as many rows", ylim=(-0.5, len(places) - 0.5))

@@ -55,21 +55,26 @@ print(f"Fold 0: {len(texts)} headlines to test on. The teacher is ready.")
 #
 # A layer of BERT has two parts. In **attention** each token looks at the others. Three matrices make a *query*, a *key*
 # and a *value* of each token. One token's query times another's key is a score: how much the first should look at the
-# second. Softmax turns a token's scores into weights that sum to 1, and the token gets the values of all tokens, added
-# up with these weights. Query, key and value have 384 numbers in our model. A **head** does all this with its own 32 of
+# second. Softmax turns a token's scores into shares that sum to 1, and the token gets the values of all tokens, added
+# up in these shares. Query, key and value have 384 numbers in our model. A **head** does all this with its own 32 of
 # them, and twelve heads work side by side. The *output* matrix mixes what they found. Then the **feed-forward part**
-# treats each token alone: one matrix goes up to 1,536 numbers, another goes back down. We call each of the 1,536
-# numbers in the middle a *column*.
+# treats each token alone: one matrix goes up to 1,536 numbers, a fixed curve (GELU) bends each of them, another matrix
+# goes back down. We call each of the 1,536 numbers in the middle a *column*.
 #
-# So a layer is six matrices, and two products without any weights. Take three tokens of four numbers each, two heads of
-# two numbers, and a feed-forward part with eight columns. A product of shapes $(a, b)$ and $(b, c)$ takes
-# $a\cdot b\cdot c$ multiply-adds:
+# Neither part replaces the token. What it makes is *added* to the token's 384 numbers, and the sum is normalised. So
+# every layer takes 384 numbers a token and gives 384, and a model runs without some of its layers.
+#
+# A layer is then six matrices of weights, and two products in which no weight takes part: both factors come from the
+# tokens. A multiplication and the addition of its result are one *multiply-add*: two of the FLOPs of lesson 01. A
+# product of shapes $(a, b)$ and $(b, c)$ takes $a\cdot b\cdot c$ of them. Take three tokens of four numbers each, two
+# heads of two numbers, and a feed-forward part with eight columns. (Biases, norms and softmax are little beside the
+# products. We leave them out.)
 #
 # | product | shapes | multiply-adds |
 # |---|---|---|
 # | query, key, value, output | four times (3, 4) · (4, 4) | 4 × 48 = 192 |
 # | scores: each token with each | for two heads (3, 2) · (2, 3) | 2 × 18 = 36 |
-# | weighted sum of the values | for two heads (3, 3) · (3, 2) | 2 × 18 = 36 |
+# | values, added up in the shares | for two heads (3, 3) · (3, 2) | 2 × 18 = 36 |
 # | feed-forward, up | (3, 4) · (4, 8) | 96 |
 # | feed-forward, down | (3, 8) · (8, 4) | 96 |
 # | all | | 456 |
@@ -104,8 +109,9 @@ print(f"by the formula 6 × {one:,} = {6 * one:,}; counted while the model runs:
 record("formula-over-counter", 6 * one / counted, expected=(0.99, 1.0))
 
 # %% [markdown]
-# The rest is the pooler and the classifier, which look at one token only. And at 12 tokens the two products without
-# weights are next to nothing. They grow with the square of the length. For headlines, the weights are the work.
+# The counter finds a little more than six layers: the pooler and the classifier, which look at the first token only.
+# And at 12 tokens the two products without weights are next to nothing: 2 · 12 · 12 · 384, about 0.1 of 21 million.
+# They grow with the square of the length. For headlines, the weights are the work.
 #
 # There are three ways to have less of it. Fewer **layers**. Fewer **heads**: less attention in each layer. Fewer
 # **columns**: a narrower feed-forward part. The article knows the first one.
@@ -161,18 +167,19 @@ show(
 )
 
 # %% [markdown]
-# Look at the line of the last layers. The fourth layer does not know that it is the last one now. What the classifier
-# needs is not yet at the token that it reads: the layers above were going to put it there. The counts above the picture
-# show what the model says instead: one topic to all headlines, or to nearly all. That is worse than guessing. A topic
-# that is never said has F1 0, and macro-F1 is a fifth of what the one topic gets. On paper: with a fifth of the
-# headlines in each topic, one topic for all has precision 1/5 and recall 1, so F1 1/3. Macro-F1 is 1/15.
+# Look at the line of the last layers. (Where one layer is gone, its point lies under that of "every second goes": both
+# drop the last layer, so it is the same model.) The fourth layer does not know that it is the last one now. The
+# classifier reads the first token. What it needs there, the layers above were going to put there. The counts above the
+# picture show what the model says instead. If it says one topic to all headlines, or to nearly all, that is worse than
+# guessing. A topic that is never said has F1 0, and macro-F1 is a fifth of what the one topic gets. On paper: with a
+# fifth of the headlines in each topic, one topic for all has precision 1/5 and recall 1, so F1 1/3. Macro-F1 is 1/15.
 #
-# Then look at the other lines. The article advises to drop the *last* layers. Without training that is the worst of the
-# three ways, and the *first* layers are missed least. A likely reason, which we did not measure: what the first layers
-# add to the tokens is little, and the layers after them cope with less.
+# Then look at the other lines. The article advises to drop the *last* layers. Is that line the lowest of the three, and
+# that of the *first* layers the highest? Then, without training, the article's way is the worst, and the first layers
+# are missed least. A likely reason, which we did not measure: what the first layers add to the tokens is little, and
+# the layers after them cope with less. Sajjad et al. trained after each cut, and there the first layers mattered most.
 #
-# The article keeps the first layers *for training*, and says no more about it. Those two words are the condition:
-# without them, nothing is left.
+# The article keeps the first layers *for training*, and says no more about it. Those two words are the condition.
 #
 # ## A short training
 #
@@ -207,10 +214,11 @@ for which, loss in lost.items():
     record(f"loss, {which}", 100 * loss.value, unit="points", interval=(100 * loss.low, 100 * loss.high))
 
 # %% [markdown]
-# The layers that are left learn to do without the others, in seconds. They do not start from nothing: they are a part
-# of the teacher, and they have its embeddings and its classifier. In the profile `full` all three ways were trained.
-# Without training they lie far apart, and afterwards near each other: which layers go matters much before training, and
-# little after. Whether one of the three is still better is a question for the next section.
+# The open markers are the trained models, drawn a little to the left and right of their place, so that none hides
+# another. The layers that are left learn to do without the others, in a short training. They do not start from nothing:
+# they are a part of the teacher, and they have its embeddings and its classifier. In the profile `full` all three ways
+# are trained (in `quick` you see one open marker). Where the three lie near each other, which layers go matters much
+# before training, and little after. Whether one of them is still better is a question for the next section.
 #
 # How much is lost in the end depends on how long the training is, and one fold has few headlines. On all five folds we
 # measured the two lines below: the teacher, and a student without the last three layers. Its training is longer than
@@ -225,11 +233,13 @@ reference_table("compression", ["teacher", "distillation only, 3 layers"])
 # %% [markdown]
 # ## Is one of them better?
 #
-# Look at the line "the first go" again. Its points for three and for four layers lie side by side. One of them is
-# higher. Is that model better? Before you believe it, ask how much the difference would move with other headlines. The
-# wrong way to ask: each score has its error, and the two are put together as if the models had seen different
-# headlines, by the root of the sum of their squares. The right way: **both models answered the same headlines.** Where
-# both are right, or both are wrong, nothing is learnt about the difference. Take eight headlines:
+# Look at the line "the first go" again, at its points for three and for four layers. One of them is a little higher. Is
+# that model better? Before you believe it, ask how much the difference would move with other headlines. The wrong way
+# to ask: each score has its error, and the two are put together as if the models had seen different headlines, by the
+# root of the sum of their squares. The right way: **both models answered the same headlines.** Where both are right, or
+# both are wrong, they differ by nothing. We ask it of accuracy, the share of right answers, because accuracy is a mean
+# over headlines. Macro-F1 is not; for it `compare` draws the headlines again, as in lesson 00, the same ones for both
+# models. Take eight headlines:
 #
 # | headline | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | mean |
 # |---|---|---|---|---|---|---|---|---|---|
@@ -239,7 +249,9 @@ reference_table("compression", ["teacher", "distillation only, 3 layers"])
 #
 # The last row is all there is to say about the difference. Its mean is the difference, and the error of its mean is
 # the standard deviation of the row over the root of 8. Here the row's standard deviation is 0.331 (divide by 8, as
-# numpy's `std` does), so the error is 0.331/√8 = 0.117.
+# numpy's `std` does), so the error is 0.331/√8 = 0.117. And the wrong way? A row of zeros and ones with the mean $p$
+# has the standard deviation $\sqrt{p(1-p)}$: 0.433 and 0.484 for the two models. Over √8 that is 0.153 and 0.171, and
+# put together 0.230, about twice as much.
 #
 # ### Exercise 4.3 · ●●○○ · 10 minutes
 #
@@ -269,15 +281,16 @@ for which in list(shallow)[1:]:  # in the profile full
           f"{compare(truth, shallow['last'], shallow[which]).points()}")  # fmt: skip
 
 # %% [markdown]
-# A difference of less than about twice its error says nothing, whichever sign it has. Pairs make the error smaller, for
-# free. But they cannot make many headlines out of few. All losses in this lesson are printed with a paired interval:
-# where it contains 0, these headlines cannot say which of the two models is better. In the profile `full` the last
-# lines above ask that of the three ways to drop layers, after training.
+# A difference of less than about twice its error says nothing, whichever sign it has. Where two models are mostly right
+# on the same headlines, pairs make the error smaller, for free. But they cannot make many headlines out of few. All
+# losses in this lesson are printed with a paired interval: where it contains 0, these headlines cannot say which of the
+# two models is better. In the profile `full` the last lines above ask that of the three ways to drop layers, after
+# training.
 #
 # ## Fewer heads
 #
 # A head is a block of rows in the query, key and value matrices. With them it makes 32 numbers for each token. Then the
-# output matrix reads the numbers of all heads, side by side: each head meets 32 of its *columns*.
+# output matrix $W_o$ reads the numbers of all heads, side by side: head $h$ meets 32 of its *columns*, $W_o^{(h)}$.
 #
 # $$y = W_o\,\begin{bmatrix}\text{head}_0(x)\\ \text{head}_1(x)\\ \vdots\end{bmatrix} + b_o
 # = \sum_h W_o^{(h)}\,\text{head}_h(x) + b_o$$
@@ -291,7 +304,7 @@ for which in list(shallow)[1:]:  # in the profile full
 # ### Exercise 4.4 · ●●●○ · 12 minutes
 #
 # Write `narrow_heads(query, query_bias, output, output_bias, head_size, kept)`. PyTorch keeps a weight as (outputs,
-# inputs). Return the four arrays, cut down to the heads in the list `kept`.
+# inputs). Return the four arrays, cut down to the heads in the list `kept`. (Key and value are cut as the query is.)
 
 
 # %%
@@ -302,7 +315,7 @@ def narrow_heads(query, query_bias, output, output_bias, head_size, kept):
 
 # %% [markdown]
 # On the real model: we cut all layers down to their first heads. In a copy we leave the matrices as large as they are,
-# and put zeros where the other heads write. Both must give the same answers.
+# and put zeros into the columns of the output matrix that read the other heads. Both must give the same answers.
 
 # %%
 from labkit import structure
@@ -318,25 +331,27 @@ print(f"query and output matrix of layer 0 now: {shapes[0]}, {shapes[1]}; larges
 record("narrow-against-zeros", float(gap), unit="largest difference of a score", expected=(0.0, 1e-4))
 
 # %% [markdown]
-# Same answers, smaller matrices. That is the difference between the last lesson and this one.
+# The same answers, but for rounding, from smaller matrices. That is the difference between the last lesson and this
+# one.
 #
 # ## Which heads? Ask the loss
 #
 # We took the *first* heads, for no reason. Size is one way to choose: keep those with the largest weights. The loss
-# knows more. Imagine a factor $m_h$ before each head's output, 1 for all heads now. How would the loss change if one of
-# them went from 1 to 0? To first order by minus the derivative, and we need only its size. The derivative is
+# knows more. Call it $L$, and imagine a factor $m_h$ before each head's output, 1 for all heads now. How would the loss
+# change if one of them went from 1 to 0? To first order by minus the derivative, and we need only its size. The
+# derivative is
 #
 # $$y = \sum_h m_h\,W_o^{(h)}\,\text{head}_h(x) + b_o, \qquad
 # \frac{\partial L}{\partial m_h} = \sum_{i,\;j\,\in\,\text{head}\ h} W_{ij}\,\frac{\partial L}{\partial W_{ij}}$$
 #
-# Why? With $z_j$ for the numbers that the heads give, $y_i$ has the terms $m_h W_{ij} z_j$, so
-# $\partial L/\partial m_h = \sum_{ij} \partial L/\partial y_i \cdot W_{ij} z_j$. And
+# Here $W_{ij}$ are the entries of $W_o$. Why? With $z_j$ for the numbers that the heads give, $y_i$ has the terms
+# $m_h W_{ij} z_j$, so $\partial L/\partial m_h = \sum_{ij} \partial L/\partial y_i \cdot W_{ij} z_j$. And
 # $\partial L/\partial y_i \cdot z_j$ is $\partial L/\partial W_{ij}$ while $m_h = 1$. With more than one token both
 # sides are summed over the tokens.
 #
-# No factor has to be built in: the weight times its gradient, summed over the head's columns, *is* the derivative.
-# Its size, averaged over batches of training headlines, is the head's score. It works for columns of the feed-forward
-# part in the same way, with the matrix that goes down: there every column has a factor of its own.
+# No factor has to be built in: the weight times its gradient, summed over the head's columns, *is* the derivative. Its
+# absolute value in each batch, averaged over batches of training headlines, is the head's score. It works for columns
+# of the feed-forward part in the same way, with the matrix that goes down: there every column has a factor of its own.
 #
 # On paper: a column has the weights 2 and −1. In one batch their gradients are 0.3 and 0.1, which gives 0.6 − 0.1 =
 # 0.5. In the next batch they are −0.2 and 0.2, which gives −0.4 − 0.2 = −0.6. The score is (0.5 + 0.6)/2 = 0.55.
@@ -367,10 +382,11 @@ print(f"in a layer, the best three of twelve heads have {share:.0%} of the score
 record("share-of-best-three-heads", float(share), expected=(0.25, 0.95))
 
 # %% [markdown]
-# The further the first share is above the second, the more a few heads carry of a layer, and the more of the others can
-# be spared.
+# The best three of twelve always have a quarter or more. The further the first share is above the second, the more a
+# few heads carry of a layer, says the score, and the more of the others might be spared. But it judges by training
+# headlines, one head at a time and to first order. What happens when half of them go at once?
 #
-# Does the loss choose better than size? We cut both ways and train nothing, so that the choice is all there is.
+# And does the loss choose better than size? We cut both ways and train nothing, so that the choice is all there is.
 
 # %%
 panels = {
@@ -408,12 +424,15 @@ for words, (_, counts) in panels.items():
 
 # %% [markdown]
 # The bars in the picture belong to each score alone. The lines below it compare in pairs. Where such an interval
-# contains 0, these headlines cannot tell the two rules apart; and where the lines have different signs, neither rule
-# wins everywhere. At these sizes the two rules are close.
+# contains 0, these headlines cannot tell the two rules apart, whichever sign the difference has. If all of them do, the
+# test has not found a better rule. If one of the four just misses 0, remember that of twenty intervals of 95 % one
+# misses the truth by luck.
 #
-# Compare with the curves of whole layers above. Half of the heads or half of the columns are as much work as one or
-# two layers, and the model survives it better: every layer is still there, a little poorer. Now take half of the heads
-# *and* half of the columns: as many multiply-adds as half of the layers. First without training, then with it.
+# Compare with the curves of whole layers above (mind the axis, it began at 0 there). Half of the heads are about as
+# much work as one layer, half of the columns as much as two. Which model has more F1 left: the one with six narrower
+# layers, or the one with five or four whole ones? If it is the narrower one, a likely reason is that every layer is
+# still there, a little poorer. Now take half of the heads *and* half of the columns: as many multiply-adds as half of
+# the layers. First without training, then with it.
 
 # %%
 cuts = [PruneHeads(heads), PruneFFN(width)]
@@ -433,9 +452,10 @@ record("loss, slim", 100 * lost["slim"].value, unit="points", interval=ends)
 record("slim-minus-shallow", 100 * against.value, unit="points", interval=(100 * against.low, 100 * against.high))
 
 # %% [markdown]
-# Before training the narrow model was far better than the shallow one. After training look at the last interval: if it
-# contains 0, we cannot say which of the two is better. Training makes up for most of what a cut breaks, so how well a
-# model survives untrained says little about how good it becomes.
+# Before training the two are far apart: look at their F1. (The shallow model lost its last layers, the worst way when
+# nothing is trained.) After training look at the last interval: if it contains 0, we cannot say which of the two is
+# better; if it lies below 0, the order has turned round. In both cases the shallow model has caught up, as far as these
+# headlines can tell. So the order of two cuts before training need not be their order after it.
 #
 # ## What really gets faster?
 #
@@ -515,7 +535,7 @@ show(
 )
 for name in models:
     print(f"{name:22} {parameters(models[name]) / 1e6:5.1f} million parameters {files[name].stat().st_size / 1e6:5.1f} "
-          f"MB {work[name]:4.0%} of the work {times[1][name].p50:6.2f} ms for 1, {times[32][name].p50:5.1f} ms for 32")
+          f"MB {work[name]:4.0%} not by zero {times[1][name].p50:6.2f} ms for 1, {times[32][name].p50:5.1f} ms for 32")
 
 # %%
 for name, key in (("80 % zeros", "zeros"), (f"{layers} of 6 layers", "layers"), ("both", "heads-and-columns")):
@@ -528,12 +548,14 @@ for name, key in (("80 % zeros", "zeros"), (f"{layers} of 6 layers", "layers"), 
 # %% [markdown]
 # Read four things from the picture and the table. A marker is the time, and its line the interval:
 #
-# - **Zeros**: four fifths of the multiply-adds are by zero. Where the interval contains 1, all of the time is still
-#   there, in small batches and in large ones. Unstructured pruning makes nothing faster on dense kernels.
+# - **Zeros**: four fifths of the multiply-adds are by zero. The bar, and the share not by zero in the table, count only
+#   the others: what would be left if zeros were skipped. Where the interval contains 1, or ends a hundredth or two
+#   beside it, nearly all of the time is still there. Unstructured pruning gains nothing worth having on dense kernels.
 # - **Layers**: where the interval lies at the end of the bar, time falls with the work. Everything that a layer does
-#   goes with it.
-# - **Bytes**: half of the work is gone, and much less of the file. The table of words is half of this model, and no cut
-#   of a layer touches it. A later lesson does.
+#   goes with it. Where it lies a little right of it, look for what is outside the layers: that stays.
+# - **Bytes**: half of the work is gone, but far less than half of the file. The table of words is half of the whole
+#   model, and no cut of a layer touches it. [Lesson 09](09_storage.ipynb) does. (The file with zeros says where they
+#   are and stores the other weights only, as in the last lesson. The others keep every weight as a plain float.)
 # - **Heads and columns** (“both”): the work is halved. Where the interval lies right of the bar, the time is not. In
 #   each of the six layers PyTorch still starts every operation, normalises, adds, and looks after its tensors. That is
 #   nearly the same for a narrow layer. In a batch of 32 it should weigh less than for a single headline, because there
@@ -543,12 +565,12 @@ for name, key in (("80 % zeros", "zeros"), (f"{layers} of 6 layers", "layers"), 
 #
 # A part that keeps a share of its time makes the *whole* faster only as far as it matters in the whole. Say attention
 # takes 2 ms, the feed-forward part 4 ms and all the rest 2 ms. Half of the columns go: 8 ms become 6 ms, a factor of
-# 1.33 and not of 2.
+# 1.33 and not of 2. That is **Amdahl's law**: what does not become faster limits what the rest can bring.
 #
 # ### Exercise 4.6 · ●●○○ · 8 minutes
 #
 # Write `speedup(milliseconds, kept)`. `milliseconds` maps the parts to their time, `kept` maps some of the parts to the
-# share that stays. Return how many times faster the whole becomes.
+# share of it that stays; a part that it does not name stays as it is. Return how many times faster the whole becomes.
 
 
 # %%
@@ -561,8 +583,9 @@ def speedup(milliseconds, kept):
 # To use it here we need the parts of *this* model on *this* machine. The race gives the time of each model as a share
 # of the whole one's, taken in pairs. Times the whole one's milliseconds, these are the times that we fit three numbers
 # to: milliseconds outside the layers, milliseconds for each layer however narrow it is, and milliseconds for a million
-# multiply-adds. The third number, times the multiply-adds of attention and of the feed-forward part, gives the last two
-# of the four parts below. “Both” is the model that we predict, so it is not among those that we fit to.
+# multiply-adds. None of them may be negative. The second number, times six layers, is the "overhead of layers" below.
+# The third, times the multiply-adds of attention and of the feed-forward part, gives the last two of the four parts.
+# “Both” is the model that we predict, so it is not among those that we fit to.
 
 # %%
 from labkit.cost import Times
@@ -581,14 +604,14 @@ for batch, fit in fits.items():
            expected=(0.8, 1.25))  # fmt: skip
 
 # %% [markdown]
-# Compare the three speed-ups of a batch. The multiply-adds alone count as if everything became smaller. If they promise
-# more than was measured, that is what they leave out. Amdahl's law counts what stays, as far as
-# the fit could see it, so it should come nearer to the measured number.
+# Compare the three speed-ups of a batch. The multiply-adds alone count as if all of the time shrank with them. If they
+# promise more than was measured, they left out what stays. Amdahl's law counts what stays, as far as the fit could see
+# it, so it should come nearer to the measured number.
 #
 # The part "overhead of layers" is what a narrow layer cannot save. If it is near zero above, the fit could not see it:
 # the times were too unsteady. On a quiet machine it is a visible part of a single headline's time, and that is why you
-# drop whole layers first there. A runtime with less overhead than PyTorch, such as the one in the lesson on BERT with
-# int8, gives more of it back.
+# drop whole layers first there. A runtime with less overhead than PyTorch, such as the one in
+# [lesson 06](06_bert_int8.ipynb), should give more of it back.
 #
 # ## Tune it
 #
@@ -597,9 +620,9 @@ for batch, fit in fits.items():
 # counted, or come from the fit. F1 is not computed by a formula. The points on the right are models that you measured
 # above. **Measure** makes the real one, trains it if you ask for that, and adds its point.
 #
-# Three things to find out: Which cut has a quarter of the multiply-adds and is fastest? How many heads can go before
-# the untrained model is worse than the one that lost its first two layers? Does a model of one layer, trained, come
-# near one of three?
+# Three things to find out: Of the cuts that leave a quarter of the multiply-adds, which is fastest? How many heads can
+# go before the untrained model is worse than the one that lost its first two layers? Does a model of one layer,
+# trained, come near one of three?
 
 # %%
 from labkit.widgets import structure as widget
@@ -647,13 +670,14 @@ verdicts({
 # ## Recap
 #
 # - Zeros are multiplied. What is not there is not. Structured pruning makes matrices smaller, and the model faster.
-# - Dropping the last layers ruins the model at once. With a short training afterwards it works: half of the layers are
-#   left, and little is lost. Which layers go matters much before training, and little after (profile `full` shows it).
+# - Dropping the last layers ruins the model at once. With a short training afterwards it works with half of the layers;
+#   the table of five folds says what is lost. Which layers go matters much before training. Profile `full` asks whether
+#   it still does after.
 # - A head goes with its rows, their biases, and its columns in the output matrix. The narrow model gives the same
 #   answers as the whole one with zeros in these places.
-# - Weight times gradient, summed over a part, estimates what the part is worth to the loss. On our task it is not
-#   clearly better than size: look at the paired lines.
-# - How well a model survives a cut untrained says little about how good it becomes when it is trained.
+# - Weight times gradient, summed over a part, estimates what the part is worth to the loss. Whether that chooses better
+#   than size, the paired lines say.
+# - The order of two cuts before training need not be their order after it.
 # - Multiply-adds are not milliseconds. Layers take their overhead with them; heads and columns leave it behind.
 # - Differences are taken in pairs, with their error, before anything is called better.
 #

@@ -91,16 +91,18 @@ record("loss-4-bits", lost[4], unit="points", expected=(-1.5, 2.5))
 record("loss-2-bits", lost[2], unit="points", expected=(2, 70))
 
 # %% [markdown]
-# A quarter of the bits for nothing, an eighth for little. Then it breaks. (Read the intervals before you read the dots:
-# on this many headlines a point or two is luck, and 5 bits may even come out below 4.) The rest of this lesson is about
-# the lower end: why it breaks there, and what to do about it.
+# Eight bits are a quarter of 32: that should cost next to nothing. Four are an eighth, and cost little. At two bits the
+# model breaks. (Read the intervals before you read the dots: on this many headlines a point or two is luck, and 5 bits
+# may even come out below 4.) The rest of this lesson is about the lower end: why it breaks there, and what to do about
+# it.
 #
 # ## On paper: two schemes
 #
 # Take four weights, and four bits for each: sixteen whole numbers.
 #
 # **Symmetric.** Zero is in the middle, and the grid reaches as far to both sides. The largest size is 0.7, and the
-# largest whole number that both sides have is 7 (of −8 to 7), so the scale is 0.7 / 7 = 0.1. Divide by it, and round:
+# largest whole number that both sides have is 7 (of −8 to 7; with b bits it is $2^{b-1}-1$), so the scale is
+# 0.7 / 7 = 0.1. Divide by it, and round:
 #
 # | weight | divided by 0.1 | integer | back | error |
 # |---|---|---|---|---|
@@ -143,10 +145,10 @@ def group_integers(row, bits, group):
 # %% [markdown]
 # ## Who shares a scale?
 #
-# One scale for a matrix, one for each row of it, or one for each group of 64 neighbours in a row? The largest weight
-# among those who share sets the step for all of them. Lesson 02 showed one matrix where one weight in half a million
-# spoils everything. Was that an exception? We round all matrices of the real model to 4 bits, and measure the error:
-# the length of the difference, as a share of the length of the weights.
+# One scale for a matrix, one for each row of it ("per channel"), or one for each group of 64 neighbours in a row? The
+# largest weight among those who share sets the step for all of them. Lesson 02 showed one matrix where one weight in
+# half a million spoils everything. Was that an exception? We round all matrices of the real model to 4 bits, and
+# measure the error: the length of the difference, as a share of the length of the weights.
 #
 # **How many times larger is the error with one scale a matrix than with one for 64 weights?** (The median over the
 # matrices.)
@@ -192,11 +194,12 @@ record("f1-matrix-scale-clipped", macro_f1(truth, shorter), unit="macro-F1", bit
 
 # %% [markdown]
 # Was it an exception? Not if the first two counts are more than one or two. Where one weight sticks far out, the step
-# is so wide that nearly all others are rounded to zero.
+# is so wide that nearly all others are rounded to zero. (The feed-forward part has two matrices. Those that lead down
+# are the second ones; lesson 02 showed one of them.)
 #
-# Lesson 02 also asked whether the *model* likes to lose that one weight. In the last line there is still one scale for
-# a matrix, but its grid stops short (how short is a question for later), and a far weight becomes the last level. If F1
-# comes back most of the way, the model does not miss the far weights. It missed all the others.
+# Lesson 02 also asked whether the *model* likes to have its largest weights clipped. In the last line there is still
+# one scale for a matrix, but its grid stops short (how short is a question for later), and a far weight becomes the
+# last level. If F1 comes back most of the way, the model does not miss the far weights. It missed all the others.
 #
 # Scales are not free: 16 bits each. Smaller groups have smaller errors and more scales. The alternative to a smaller
 # group is one more bit for each weight.
@@ -233,6 +236,9 @@ for b, group, kind in ((4, columns, "symmetric"), (4, 64, "symmetric"), (4, 16, 
 # fourteen make the steps 7 % finer. What is more than that comes from the range: from the smallest weight of a group to
 # the largest it is less than twice the largest size, and twice the largest size is what a symmetric grid spans.
 #
+# All grids of this table reach to the largest weight. With one level to each side that is far, and part of what the
+# fourth level saves comes from that. So the next question is whether a grid has to reach so far.
+#
 # ## How far should a grid reach?
 #
 # So far every grid reached to the largest weight of its group. A shorter reach makes the steps finer for all the
@@ -254,7 +260,7 @@ def best_reach(weights, bits, reaches):
 
 # %% [markdown]
 # **At 2 bits, and one scale a row: which share of the row's largest weight should the grid reach?** (1 is all of it;
-# the median over the rows of a matrix.)
+# the median over 60 rows of the matrix above.)
 
 # %%
 predict("quantization.best-reach-2-bits", 0.8, unit="of the largest weight")  # ← your guess
@@ -283,8 +289,8 @@ show(
 
 # %% [markdown]
 # With 8 bits there are levels enough: reach to the end. The fewer the levels, the more they should crowd where the
-# weights are. `clip="mse"` searches the reach for each group by itself. What is it worth in F1? And what is one level
-# more worth, in the affine scheme, with its range searched in the same way?
+# weights are. `clip="mse"` (mean squared error) searches the reach for each group by itself. What is it worth in F1?
+# And what is one level more worth, in the affine scheme, with its range searched in the same way?
 
 # %%
 clipped = {b: predict_once(rounded(bits=b, group=64, head_bits=b, clip="mse"), texts) for b in (3, 2)}
@@ -350,15 +356,16 @@ print(f"2 bits, best reach: error {error(example[0:1], Scheme(2, 'row', clip='ms
 # %% [markdown]
 # Two symmetric bits are three levels as well. With the best reach they should come out as good as the exact rule, or
 # very nearly. So the exact rule does not save much error. It saves the search. And whoever knows that there are three
-# levels need not pay for four: 1.58 bits instead of 2.
+# levels need not pay for four: 1.58 bits instead of 2. (How does one store a part of a bit? Several together: five
+# weights of three levels have 3^5 = 243 combinations, and a byte can number 256. That is 1.6 bits a weight.)
 #
 # Look at the share of zeros. A ternary matrix is a sparse matrix, with a sparsity that nobody asked for. Lesson 09
 # makes use of that: a level that is more frequent than others needs fewer bits in a file.
 #
 # ## Which part is the sensitive one?
 #
-# Not every part of the model minds equally. We round one part at a time to 2 bits, leave all others exact, and count
-# the headlines that get another label than before.
+# Not every part of the model minds equally. We round one part at a time to 2 bits (three levels, groups of 64, the
+# reach searched), leave all others exact, and count the headlines that get another label than before.
 
 # %%
 layers = teacher.model.config.num_hidden_layers
@@ -415,7 +422,8 @@ print(f"A layer has {sizes['layer.0.']:.1f} million weights, the embeddings have
 # ### Exercise 5.5 · ●●●○ · 10 minutes
 #
 # Write `straight_through_step(weight, target, scale, learning_rate)`: the exact weights after one step, for a loss that
-# is the sum of $(Q(w) - \text{target})^2$.
+# is the sum of $(Q(w) - \text{target})^2$, with $Q(w)$ the nearest multiple of `scale`. Return an array or a list; a
+# tensor must be detached from its gradient.
 
 
 # %%
@@ -445,8 +453,9 @@ show(
 #
 # Now the real model. A policy with `aware=True` rounds in the loop: every matrix, as before. Against it we put the
 # *same* training without rounding, and round afterwards. Both students have the same teacher, the same rows, the same
-# number of steps, and the same symmetric levels with the better of the two ways to clip: three levels at two bits. The
-# number of bits is the parameter at the top.
+# number of steps, and the same symmetric levels with their reach searched: three levels at two bits. The training is
+# the step of lesson 03, a short distillation: the student learns to answer as the unrounded teacher does. The number of
+# bits is the parameter at the top.
 #
 # **How many points of macro-F1 is it worth to have the rounding in the loop?**
 
@@ -499,8 +508,9 @@ show(
 )
 
 # %% [markdown]
-# The intervals of differences are paired: both answered the same headlines. One fold has few of them; the benchmark
-# pools five.
+# The intervals of differences are paired: both answered the same headlines. One fold has few of them. Five are pooled
+# by `labkit bench compression --only quantization`, for rounding alone and for rounding in the loop. (Its grids reach
+# to the largest weight, its training is longer, and it takes its time.)
 #
 # First the plain training. If the interval "against not trained" holds zero, or lies below it, nothing was gained that
 # can be seen: this training starts from a model that is trained already, and knows nothing of the grid that comes
@@ -510,8 +520,9 @@ show(
 # Then the fourth level. The loop was compared with the *same* levels, three at two bits. One level more may come as far
 # without any training, for an eighth of a bit more a weight. Look at the line "not trained" with the even number of
 # levels: if its interval holds zero, this many headlines cannot tell the two apart, and if it lies above zero, the
-# level gained more than the loop. In both cases take the level first, since it costs no training. The loop can be put
-# on top of it; in the full profile the last line says how far that goes.
+# level gained more than the loop. In both cases take the level first, since it costs no training. (If the interval lies
+# below zero, the loop gained more, and you have to weigh a training against an eighth of a bit.) The loop can be put on
+# top of the level; in the full profile the last line says how far that goes.
 #
 # ### Does it make training faster?
 #
@@ -547,20 +558,21 @@ interval = (pace["low"], pace["high"])
 record("step-time-ratio", pace["ratio"], unit="of a plain step's time", expected=(0.95, 2.0), interval=interval)
 
 # %% [markdown]
-# A little slower at best. Our loop does everything that plain training does, and rounds every matrix at each step on
-# top, because the gradient needs floats all the way. Rounding is little work next to the forward and the backward pass,
-# if it is written with care: our grids are fitted anew every few steps only. The race fits them to the largest weight.
-# With `clip="mse"`, as in the training above, a search comes on top every 32 steps; it is left out here.
+# If the interval lies above 1, a step is slower. It has no way to be faster: our loop does everything that plain
+# training does, in floats, because the gradient needs them, and rounds every matrix at each step on top. Rounding is
+# little work next to the forward and the backward pass, if it is written with care: our grids are fitted anew every few
+# steps only. The race fits them to the largest weight. With `clip="mse"`, as in the training above, a search comes on
+# top every 32 steps; it is left out here.
 #
 # Integers can make *inference* faster, where the processor multiplies them as integers; the next lesson measures that.
 # They do not make training faster. (Training in 16-bit floats is another thing. It has gradients.)
 #
 # ## A cast is not a quantization
 #
-# The article's advice against losses is to use more bits, such as 16-bit floats. That is a *cast*: still a float, with
-# its own exponent, rounded to 11 significant bits. Every weight keeps its relative accuracy, whatever its neighbours
-# are, down to about 0.00006. Below that float16 runs out of exponents, and such weights hardly count. No scale, no
-# group, no clipping.
+# The article's advice against losses is to use more bits, such as 16-bit floats (float16). That is a *cast*: still a
+# float, with its own exponent, rounded to 11 significant bits. Every weight keeps its relative accuracy, whatever its
+# neighbours are, down to about 0.00006. Below that float16 runs out of exponents, and such weights hardly count. No
+# scale, no group, no clipping.
 
 # %%
 halved = rounded(bits=16, head_bits=16, vector_bits=16)
@@ -574,8 +586,8 @@ print(f"labels that change: {int((half_labels != baseline).sum())} of {len(texts
 record("half-precision-labels-changed", int((half_labels != baseline).sum()), unit="labels", expected=(0, 2))
 
 # %% [markdown]
-# Nearly lossless, if hardly a label changes, and half of the bits. Eight bits are a quarter of them, also nearly
-# lossless.
+# Nearly lossless, if hardly a label changes, for half of the 32 bits. What integers of 8 bits cost, a quarter of the
+# 32, is in the first picture of this lesson.
 #
 # ## The article's listing, mended
 #
@@ -603,7 +615,8 @@ for what, attempt in attempts.items():
 # %% [markdown]
 # 1. The **zero point** is the integer that stands for zero. 0.1 is none.
 # 2. **Integers have no gradient.** With a zero point that is whole, PyTorch refuses to put the integers in the place of
-#    a parameter, and no parameter can be made of them: only floats can be trained. You know the way out.
+#    a parameter, and from integers no parameter with a gradient can be made: only floats can be trained. You know the
+#    way out.
 #
 # Suppose that both are mended, with zero point 0 and a round trip back to floats. Then there is the third:
 #
@@ -633,6 +646,10 @@ show(
 )
 
 # %% [markdown]
+# A tensor on the dotted line has a standard deviation of half a step. If its numbers spread as a bell curve around
+# zero, two thirds of them are smaller than that. The weights of LayerNorm lie around a number well above zero, so few
+# of them become zero, or none.
+#
 # 4. **LayerNorm and biases are included.** They are a thousandth of the model, so there is nothing to save. The usual
 #    advice is to leave them alone, because each of their numbers acts on a whole column of activations. Whether this
 #    model minds is a question for a measurement: the last line of the table below.
@@ -641,7 +658,7 @@ show(
 #
 # Mend the first and the third. `scale_and_zero(smallest, largest)` returns what `torch.quantize_per_tensor` should have
 # been given for `qint8`, the integers −128 to 127: the grid runs from the smallest weight to the largest, zero
-# included.
+# included. PyTorch wants the zero point as an `int`; −28.0 will not do.
 
 
 # %%
@@ -673,7 +690,8 @@ def with_parameters(arrays):
 
 
 arrays = {name: p.detach().numpy() for name, p in teacher.model.named_parameters()}
-signed = torch.quantize_per_tensor(weight, *scale_and_zero(float(weight.min()), float(weight.max())), torch.qint8)
+scale, zero = scale_and_zero(float(weight.min()), float(weight.max()))
+signed = torch.quantize_per_tensor(weight, float(scale), int(zero), torch.qint8)
 gap = float((signed.dequantize() - weight).norm() / weight.norm())
 print(f"one matrix with your scale and zero point: error {gap:.2%}")
 fixed = {n: 0.1 * np.clip(np.round(a / 0.1), -128, 127) for n, a in arrays.items()}
@@ -698,7 +716,8 @@ record("mended-f1", f1s["each matrix its own"], unit="macro-F1", expected=(0.8, 
 # The article reports a model of 120 M that quantization shrinks to 15 M: eight times. It does not say M of what; we
 # take it for bytes. It speaks of 8-bit integers. From 32 bits to 8, as plain integers, is a factor of four at most.
 # Eight times needs about four bits of *every* weight: with their scales in groups of 64 they are 4.25, which makes 7.5
-# times. The packed file counts everything: integers, scales, tokenizer, labels.
+# times. We divide the float32 file, which has the weights only, by the packed file, which has everything: integers,
+# scales, tokenizer, labels.
 
 # %%
 from labkit.measure import file_size, size_on_disk
@@ -727,8 +746,9 @@ for words, step in files.items():
 # The real weights of your teacher. Choose a matrix; set the bits, who shares a scale, and how far the grids reach, with
 # the arrow keys. On the left the levels of a middle group, neither the finest nor the coarsest. Grey are the weights
 # beyond them; groups with larger weights have wider grids, so grey weights need not be clipped, and the words below the
-# picture say how many are. On the right the error, among the errors whose F1 was measured above. **Measure** rounds
-# every matrix of the real model with your setting, scores it, and adds the point.
+# picture say how many are. The few largest weights of the matrix are outside of the picture. On the right the error,
+# among the errors whose F1 was measured above. **Measure** rounds every matrix of the real model with your setting,
+# scores it, and adds the point.
 #
 # Three things to find out: At 2 bits and one scale a row, which reach has the least error? Which matrix has the largest
 # error with one scale for all of it, and what does the picture show of the reason? Of all settings below 4 bits a
@@ -763,7 +783,7 @@ verdicts({
     "C08": f"symmetric and affine by hand: error at most half a step; 8 bits cost {lost[8]:+.1f} points; fixed point "
     "is the symmetric scheme with a power of two as its scale",
     "C11": f"a step with the rounding in the loop takes {pace['ratio']:.2f} of a plain step's time",
-    "C14": f"{lost[4]:+.1f} points at 4 bits, {lost[2]:+.1f} at 2; most sensitive: {' and '.join(tied)}",
+    "C14": f"lost: {lost[4]:.1f} points at 4 bits, {lost[2]:.1f} at 2; most sensitive: {' and '.join(tied)}",
     "C18": f"error at 4 bits: {median['one scale a matrix']:.0%} of a matrix with one scale, "
     f"{median['one for 64 weights']:.0%} in groups of 64",
     "C24": f"the listing stops with an error; mended half way it zeroes {lost_weights / total:.0%} of the weights, F1 "
@@ -781,8 +801,9 @@ verdicts({
 #   has and the symmetric one has not, matters more than who shares.
 # - Scales cost bits. Count them before you call a group size better.
 # - At 8 bits let the grid reach the largest weight. At 2 bits clip, by least squared error.
-# - To 4 bits nothing has to be trained. At 2 bits take the fourth level and clip first; then have the rounding in the
-#   loop: gradients at the rounded weights, moves on the exact ones. It makes training slower, not faster.
+# - Down to 4 bits little is lost, without any training. At 2 bits take the fourth level and clip first; then have the
+#   rounding in the loop: gradients at the rounded weights, moves on the exact ones. It makes training slower, not
+#   faster.
 # - 16-bit floats are a cast: a factor of two. Eight times smaller needs about four bits for everything.
 #
 # ## Further reading

@@ -102,8 +102,9 @@ share = np.prod(matrices["bert.embeddings.word_embeddings.weight"]) / sum(np.pro
 print(f"The word embedding holds {share:.0%} of the weights.")
 
 # %% [markdown]
-# ONNX is a file format: the weights, and a list of the operations that compute with them. onnxruntime, the other tool
-# of this lesson, is a program that runs such a file. It quantizes look-ups too. We write the teacher to one ONNX file,
+# An embedding is a look-up: each token picks its row, nothing is multiplied. ONNX is a file format: the weights,
+# and a list of the operations that compute with them. onnxruntime, the other tool of this lesson, is a program that
+# runs such a file. It quantizes look-ups too. We write the teacher to one ONNX file,
 # which holds the tokenizer and the labels as well, and let onnxruntime make two int8 files of it. *Dynamic* and
 # *static* will be explained below.
 
@@ -250,7 +251,8 @@ reveal("int8.integer-products-weight-only", counted["fused weights"][0])
 
 # %% [markdown]
 # (The two products inside attention have no weights: the dynamic file leaves these twelve in floats, the static one
-# takes them too. In our own files attention is one operation, and query, key and value are one product, so there are
+# takes them too. In our own files attention is one operation, which computes in floats in all of them and is not
+# counted here. Query, key and value are one product in each layer but the last, where they are two; so there are
 # fewer.) Look at the megabytes of the two weight-only files: half of the bits is not half of the file, since the
 # embedding has 8 bits in both.
 #
@@ -287,8 +289,10 @@ print(f"{'quantization-aware':20} {stored:15} {f'0 · {len(linear)}':21} nothing
 #
 # ## The neighbours decide
 #
-# The same 420 headlines, once one at a time, once 32 at a time. Padding is masked, no text sees another. In float32
-# every label stays. **How many labels change with PyTorch's dynamic int8?**
+# The same headlines, once one at a time, once 32 at a time. Padding is masked, no text sees another. In float32 that
+# should change no label, unless two topics are tied to the last digit.
+#
+# **How many labels change with PyTorch's dynamic int8?**
 
 # %%
 predict("int8.flips-torch-dynamic", 0, unit="labels")  # ← your guess
@@ -337,6 +341,7 @@ record("scale-grows-in-company", growth, unit="times the scale alone", expected=
 #
 # Two ways out. **A scale a token**: each row of the activations gets its own. The row of a headline's token is the same
 # in any company, so its integers are too. **A static scale**: found once on training text, it looks at nobody.
+# Finding it is called *calibration*.
 #
 # ### Exercise 6.3 · ●●○○ · 8 minutes
 #
@@ -433,7 +438,8 @@ for kind in ("static", "careful", "groups"):
     record(f"divergence-{kind}", nats, unit="nats")
 
 # %% [markdown]
-# Where the largest is far from the median, most is rounded away: after GELU, in the first layers above all. *Careful*
+# Where the largest is far from the median, more is rounded away: compare the layers, and after GELU with the last two
+# lines. *Careful*
 # gives the products after GELU, and only those, a scale for each 32 numbers. It is nearer to float32 than static, and
 # looks at no neighbour either. The other products still cost something, as *groups* shows, which does so everywhere.
 # The race below tells what each takes.
@@ -567,9 +573,9 @@ show(
 # compare the feed-forward parts of layers 0 and 5.
 #
 # 2, 3 and 4 bits were measured, on 120 headlines. With so few, a part may come out worse with 4 bits than with 3; look
-# for one. For shopping we smooth each row, so that no further bit saves more than the one before. Beyond 4 bits nothing
-# is measured: from the smoothed row on, each bit halves the rounding error, and the divergence, which grows with its
-# square, is quartered.
+# for one. Beyond 4 bits nothing is measured: we assume that each bit halves the rounding error, so that the divergence,
+# which grows with its square, is quartered. For shopping we smooth each row, the assumed part included: no further bit
+# saves more than the one before.
 #
 # If the parts' damages add up, at least roughly, then we can shop. (Whether they do, we will see below.) All parts
 # begin with 2 bits. Then each bit goes where it takes away the most damage for its price, and one more bit for a part
@@ -632,8 +638,8 @@ record("mixed-gain-3-bits", 100 * gain.value, unit="points", interval=(100 * gai
 # no point of its own; the line there is only drawn.)
 #
 # The article, asked how to avoid the loss of quantization, recommends mixed-precision **training**. It is another thing
-# under a similar name: in training, products are computed in 16 bits while the weights stay in 32, to save time and
-# activations. What does it do to the weights that we round? Four steps of it, and the same four in float32:
+# under a similar name: in training, products are computed in 16 bits while the weights stay in 32, to save time, and
+# memory for activations. What does it do to the weights that we round? Four steps of it, and the same four in float32:
 
 # %%
 def four_steps(mixed_precision):
@@ -729,7 +735,8 @@ verdicts({
 #
 # - Four times smaller, if everything is quantized; what stays in float32 soon dominates the file.
 # - A product in integers: 8-bit numbers in, 32-bit sums, the zero point taken off, the scales multiplied in once.
-# - Weight-only, dynamic, static and quantization-aware are different things. Ask the file which products run in integers.
+# - Weight-only, dynamic, static and quantization-aware are different things. Ask the file which products run in
+#   integers.
 # - One scale for a whole batch makes a label depend on its neighbours. A scale a token, or a static one, does not.
 # - Before you thank the integers for a speedup, compare with floats in the same program.
 # - Some parts suffer more from rounding than others: measure, then spend bits where they help. The answers stay closer;
@@ -737,10 +744,12 @@ verdicts({
 #
 # ## Further reading
 #
-# - Jacob et al.: *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, CVPR 2018,
-#   [arXiv 1712.05877](https://arxiv.org/abs/1712.05877). The arithmetic of this lesson.
-# - Wu et al.: *Integer Quantization for Deep Learning Inference*, 2020, [arXiv 2004.09602](https://arxiv.org/abs/2004.09602).
+# - Jacob et al.: *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, CVPR
+#   2018, [arXiv 1712.05877](https://arxiv.org/abs/1712.05877). The arithmetic of this lesson.
+# - Wu et al.: *Integer Quantization for Deep Learning Inference*, 2020, [arXiv
+#   2004.09602](https://arxiv.org/abs/2004.09602).
 # - Zafrir et al.: *Q8BERT: Quantized 8Bit BERT*, 2019, [arXiv 1910.06188](https://arxiv.org/abs/1910.06188).
 # - Yao et al.: *ZeroQuant*, NeurIPS 2022, [arXiv 2206.01861](https://arxiv.org/abs/2206.01861). A scale a token.
-# - Dong et al.: *HAWQ*, ICCV 2019, [arXiv 1905.03696](https://arxiv.org/abs/1905.03696). More bits for sensitive layers.
+# - Dong et al.: *HAWQ*, ICCV 2019, [arXiv 1905.03696](https://arxiv.org/abs/1905.03696). More bits for sensitive
+#   layers.
 # - Micikevicius et al.: *Mixed Precision Training*, ICLR 2018, [arXiv 1710.03740](https://arxiv.org/abs/1710.03740).

@@ -606,8 +606,8 @@ record("torchrun-workers", result["workers"], expected=(2, 2))
 # that each worker hands over:
 #
 # $$\text{step} = \underbrace{c\,\Big(s + r\,\frac{B}{K}\Big)}_{\text{own work}}
-# + \underbrace{2\,\frac{K-1}{K}\,G\,h}_{\text{handling bytes}} + \text{hook}
-# + \max\Big(0,\; \underbrace{2\,\frac{K-1}{K}\,\frac{G}{\text{bandwidth}}}_{\text{the link}} - \text{what hides behind own work}\Big)$$
+# + \underbrace{2\,\frac{K-1}{K}\,G\,h}_{\text{handling bytes}} + \text{hook} + \max\Big(0,\;
+# \underbrace{2\,\frac{K-1}{K}\,\frac{G}{\text{bandwidth}}}_{\text{the link}} - \text{what hides behind own work}\Big)$$
 #
 # $r$ is the time of a row, $s$ what a step costs whatever its rows (the optimizer above all), $c$ how much longer own
 # work takes while others work on the same machine (*crowding*; 1 is not at all), $h$ the time to copy and add a byte

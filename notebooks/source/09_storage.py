@@ -135,7 +135,8 @@ record("zeros-in-the-matrix", zeros, unit="of the weights", sparsity=sparsity, b
 # Read the first two lines again. PyTorch writes every column as a 64-bit number, so its sparse format is *larger* than
 # the dense one although most numbers are zero.
 #
-# When does each format pay? That depends on how large a value is. The smaller the value, the dearer its position.
+# When does each format pay? That depends on how large a value is. The smaller the value, the dearer its position. (The
+# dotted line is a bitmap whose pattern is coded too. How, and what *entropy* means, comes next.)
 
 # %%
 from labkit.coding import sparse_bits
@@ -198,8 +199,9 @@ record("entropy-of-the-matrix", floor, unit="bits a weight", sparsity=sparsity, 
 #
 # ## Would gzip not do?
 #
-# Everybody has a compressor. Four of them get the matrix with a byte for each weight, at high settings. **How many bits
-# a weight does gzip need?** The entropy is printed above.
+# Everybody has a compressor. Four of them get the matrix with a byte for each weight, at high settings, and so does the
+# coder of our packed files, an *entropy coder*. **How many bits a weight does gzip need?** The entropy is printed
+# above.
 
 # %%
 predict("storage.gzip", 2.0, unit="bits a weight")  # ← your guess
@@ -378,9 +380,11 @@ record("told-size-off-by", float(np.abs(off).max()), unit="of the file", expecte
 #
 # ## Tune it
 #
-# Sparsity and bits, and what every layer then takes: grey with all its bits, blue by its entropy. The sizes are
-# computed from a sample of the real weights, so the sliders answer at once. **Measure** prunes, rounds and packs the
-# real model, loads the file, and scores it.
+# Sparsity, the bits of the encoder, those of the word embedding, and what every layer then takes: grey with all its
+# bits, blue by its entropy. On the right each line is the whole file with so many bits in the encoder. The word
+# embedding keeps what you have set for it, so the lines meet where the whole encoder is zero. The sizes are computed
+# from a sample of the real weights, so the sliders answer at once. **Measure** prunes, rounds and packs the real model,
+# loads the file, and scores it.
 #
 # Three things to find out: At 8 bits, how much does coding save? How many zeros do 8 bits need until the file is as
 # small as with 2 bits and no zeros at all? Which of the three sliders moves the file most, and which moves F1 most?
@@ -515,7 +519,7 @@ record("size-low-rank", weighed[f"rank {rank}"], unit="MB", rank=rank)
 record("size-4-bits", weighed["4 bits"], unit="MB", expected=(7, 12))
 
 # %% [markdown]
-# Compare the megabytes and the points lost, each with its interval. If the last line has fewer of both, rounding is the
+# Compare the megabytes, and the points lost with their intervals. If the last line has fewer of both, rounding is the
 # better way to store these weights. It is not even at its best here: with lesson 05's groups of 64 weights in place of
 # whole rows the error of the same 4 bits is smaller, for some more scales.
 #
@@ -526,7 +530,8 @@ record("size-4-bits", weighed["4 bits"], unit="MB", expected=(7, 12))
 #
 # Half of the weights are rows of the word embedding, one for each of 30,522 tokens. Most tokens never occur in our
 # headlines. `MergeVocabulary` keeps the rows of the tokens that occur most often in the training texts, headlines and
-# articles, and lets every other token use the kept row that is nearest to its own. What does that leave to store?
+# articles, and lets every other token use the kept row that is nearest to its own, the one that points most nearly in
+# the same direction. What does that leave to store?
 #
 # ### Exercise 9.5 · ●○○○ · 6 minutes
 #
@@ -562,7 +567,8 @@ record("words", inside["words"] / 1000, unit="kB", expected=(80, 100))
 # Is the nearest row a good place for a token that lost its own? There are two other answers. It may become *unknown*,
 # as every word does that a vocabulary does not have; then the map says no more than who kept a row. Or the tokenizer is
 # told the kept tokens alone, and cuts a word into smaller *pieces* of them; then no map is needed at all, but the text
-# becomes longer. All three with the same rows and nothing else changed, in pairs with the nearest:
+# becomes longer. (A word that has no such pieces becomes unknown.) All three with the same rows and nothing else
+# changed, in pairs with the nearest:
 
 # %%
 from labkit.steps.cut_vocabulary import three_answers
@@ -581,8 +587,9 @@ for kept in (rows, rows // 2):
 # the more tokens have to live with it: compare the two halves of the output.
 #
 # But who cuts a table trains the model afterwards. (Lesson 10 is about how.) In training the rows learn what they stand
-# for now, and the layers learn to put pieces together. We gave each of the three the same half minute of it, on each of
-# the five folds. **With 3,000 rows, how many points worse than the nearest row are pieces after it?**
+# for now, and the layers learn to put pieces together. We gave each of the three the same short one, once through the
+# same texts. The output above is of one fold; this was done with all five. **With 3,000 rows, how many points worse
+# than the nearest row are pieces after it?**
 
 # %%
 predict("storage.pieces-after-training", 1, unit="points of macro-F1")  # ← your guess
@@ -600,12 +607,15 @@ show(
 )  # fmt: skip
 
 # %% [markdown]
-# Where an interval holds the zero, that answer cannot be told from the nearest row. Compare the two marks of a line: how
-# much of the difference has the training taken away, and with how many rows does it matter most?
+# Where an interval holds the zero, that answer cannot be told from the nearest row. Compare the two marks of a line:
+# how much of the difference has the training taken away? And compare the lines: with how many rows does it matter most
+# which answer you take?
 #
 # So with *as many rows* the map may be worth having. But rows are not bytes. Pieces need no map, and the file lists the
 # kept words alone, not all 30,522. What that saves can buy more rows. The table that lesson 10 reads has such a pair:
-# files of the same size, trained alike and for longer than these.
+# files of about the same size, trained alike and for longer than these. In the names *1.2 bits* is what a weight takes
+# on average when it is coded, and *head of 2* says with how many bits pooler and head were rounded. The points lost are
+# against the teacher.
 
 # %%
 for row in reference("compression")["rows"]:
@@ -614,12 +624,12 @@ for row in reference("compression")["rows"]:
         print(f"{row['bytes'] / 1e6:.2f} MB, lost {points}: {row['name'].removeprefix('pipeline, ')}")
 
 # %% [markdown]
-# If the two intervals nearly cover each other, it is a draw at this size: the nearest row for fewer words, or pieces for
-# more of them. What is left to decide it is time. With the map every text stays as short as it was, and a short text is
-# a fast one; how many tokens pieces add, you have seen above.
+# If the two intervals nearly cover each other, it is a draw at this size: the nearest row for fewer words, or pieces
+# for more of them. What is left to decide it is time. With the map every text stays as short as it was, and a short
+# text is a fast one; how many tokens pieces add, you have seen above.
 #
-# The *words* themselves are a larger part than one would think, and they hardly compress. Why? Compare them with the
-# same words in alphabetical order:
+# The *words* themselves are a larger part than one would think, although the file has them compressed, by bzip2. What
+# takes so much? Compare them with the same words in alphabetical order:
 
 # %%
 from math import lgamma, log

@@ -116,8 +116,8 @@ for name, share in much.items():
 # %% [markdown]
 # On the training headlines the teacher repeats the label, and next to nothing else: it knows them by heart. On text
 # that it has never seen it is less sure. Part of that says what a text is *nearly*. Part of it says only that the piece
-# is about nothing: seven words from the middle of a sentence may fit any topic. There are two ways out, and most people
-# use both: bring out the little that is there (that is *temperature*), and ask about other text. First the temperature.
+# is about nothing: seven words from the middle of a sentence may fit any topic. There are two ways out, and one can go
+# both: bring out the little that is there (that is *temperature*), and ask about other text. First the temperature.
 #
 # ## Warmer
 #
@@ -134,8 +134,8 @@ for name, share in much.items():
 # | $e^{z/2}$ at $T=2$ | 7.39 | 2.72 | 1 |
 # | probability | 0.665 | 0.245 | 0.090 |
 #
-# The order stays. The distances shrink: the odds of two topics are $e^{(z_i-z_j)/T}$, and at $T=2$ that is the square root
-# of the odds before.
+# The order stays. The distances shrink: the odds of two topics are $e^{(z_i-z_j)/T}$, and at $T=2$ that is the square
+# root of the odds before.
 #
 # ### Exercise 10.1 · ●●○○ · 8 minutes
 #
@@ -193,8 +193,8 @@ show(
 # | $-p\log q$ | 0.460 | 0.092 | 0.551 |
 # | $-p\log p$ | 0.095 | 0.230 | 0.325 |
 #
-# And 0.551 − 0.325 = 0.226. The student cannot change the teacher's entropy. So both have the same gradient, and one may
-# train with either. The divergence is easier to read: it is zero when the student has learnt all there is.
+# And 0.551 − 0.325 = 0.226. The student cannot change the teacher's entropy. So both have the same gradient, and one
+# may train with either. The divergence is easier to read: it is zero when the student has learnt all there is.
 #
 # The loss of distillation is $T^2\cdot\mathrm{KL}$, the mean over the rows. The $T^2$ is explained below.
 #
@@ -210,8 +210,8 @@ def imitation_loss(student, teacher, temperature):
 
 
 # %% [markdown]
-# The student of this lesson is the teacher without its upper layers. It has not been trained yet. What does your loss say
-# of it, and what does the loss say that labkit trains with?
+# The student of this lesson is the teacher without its upper layers. It has not been trained yet. What does your loss
+# say of it, and what does the loss say that labkit trains with?
 
 # %%
 import torch
@@ -233,8 +233,9 @@ record("loss-by-hand-over-labkit", by_hand / by_labkit, expected=(0.9999, 1.0001
 # %% [markdown]
 # ## Why T²?
 #
-# Take $\mathrm{KL}$ alone, without the factor. The student learns from its gradient. **How many times smaller is the
-# gradient at $T=20$ than at $T=10$?** 1 means that it is the same.
+# Take $\mathrm{KL}$ alone, without the factor. The student learns from its gradient, here the one by the student's
+# logits: one number for each topic, and together they have a length. **How many times shorter is the gradient at $T=20$
+# than at $T=10$?** (The mean length over the test headlines. 1 means that it is the same.)
 
 # %%
 predict("distillation.gradient-10-over-20", 2, unit="times")  # ← your guess
@@ -253,14 +254,20 @@ reveal("distillation.gradient-10-over-20", ratio)
 record("gradient-10-over-20", ratio, unit="times", expected=(3, 4.5))
 
 # %% [markdown]
-# Twice as warm, and the gradient falls to about a quarter. There are two reasons, and each takes one factor of two. First the
-# chain rule: the softmax sees $z/T$, so a change of $z$ counts $1/T$. As with every cross-entropy, what is left is own
-# probability minus target:
+# Twice as warm, and the gradient falls to about a quarter. There are two reasons, and each takes one factor of two.
+# First the chain rule. Only the cross-entropy depends on the student's logits $z_i$, and
+# $\log q_i = z_i/T - \log\sum_j e^{z_j/T}$. Weighted with the $p_i$, which add up to 1, and with a minus:
+#
+# $$-\sum_i p_i\log q_i = -\sum_i p_i\,\frac{z_i}{T} + \log\sum_j e^{z_j/T}$$
+#
+# By $z_i$ the first part gives $-p_i/T$, the second $q_i/T$: own probability minus target, as with every
+# cross-entropy, and $1/T$, because the softmax sees $z/T$.
 #
 # $$\frac{\partial\,\mathrm{KL}}{\partial z_i} = \frac{1}{T}\,(q_i - p_i)$$
 #
-# Second, $q$ and $p$ themselves come together as it gets warm. For large $T$ one may write $e^{z/T}\approx 1+z/T$. With $N$
-# topics, logits $z_i$ of the student and $v_i$ of the teacher, each shifted so that their mean is zero:
+# Second, $q$ and $p$ themselves come together as it gets warm. For large $T$ one may write $e^{z/T}\approx 1+z/T$. With
+# $N$ topics, logits $z_i$ of the student and $v_i$ of the teacher, each shifted so that their mean is zero, the sum
+# under the fraction is $N$, and $q_i\approx(1+z_i/T)/N$, $p_i\approx(1+v_i/T)/N$:
 #
 # $$q_i - p_i \approx \frac{z_i - v_i}{N\,T} \qquad\text{so}\qquad
 # \frac{\partial\,\mathrm{KL}}{\partial z_i}\approx\frac{z_i-v_i}{N\,T^2}$$
@@ -272,8 +279,8 @@ record("gradient-10-over-20", ratio, unit="times", expected=(3, 4.5))
 #
 # ### Exercise 10.3 · ●●●○ · 10 minutes
 #
-# Write `imitation_gradient(student, teacher, temperature)`, the gradient of $T^2\cdot\mathrm{KL}$ by the student's logits,
-# for one text.
+# Write `imitation_gradient(student, teacher, temperature)`, the gradient of $T^2\cdot\mathrm{KL}$ by the student's
+# logits, for one text.
 
 
 # %%
@@ -314,12 +321,13 @@ record("share-of-the-limit-at-100", share[-1], expected=(0.9, 1.1))
 # half of the mean squared distance of the logits, each centred on its mean. On the way the curve may lie *above* its
 # limit. It does so where the teacher has one large score and several small ones: for the large one $1+z/T$, with which
 # the limit reckons, is much less than $e^{z/T}$. For paper: a teacher of (2, 0), a student of (0, 0). Centred they are
-# (1, −1) and (0, 0), and the limit is (1 + 1) / 4 = 0.5. At $T=10$ the loss is 0.4975.
+# (1, −1) and (0, 0), and the limit is (1 + 1) / 4 = 0.5. At $T=10$ the loss is 0.4975. (That lies below: of two scores
+# none is alone against several.)
 #
-# That method is older than its name: a student that *matches logits* (Buciluă et al. 2006; Ba and Caruana 2014). It is what
-# distillation becomes at high temperature (Hinton et al., section 2.1). So the temperature is a knob between two ends. Cold,
-# the student listens to the first choice. Hot, it also has to copy how little two hopeless topics differ. Nobody trained the
-# teacher to get that right.
+# That method is older than its name: a student that *matches logits* (Buciluă et al. 2006; Ba and Caruana 2014). It is
+# what distillation becomes at high temperature (Hinton et al., section 2.1). So the temperature is a knob between two
+# ends. Cold, the student listens to the first choice. Hot, it also has to copy how little two hopeless topics differ.
+# Nobody trained the teacher to get that right.
 #
 # ## Teacher and label
 #
@@ -331,8 +339,9 @@ record("share-of-the-limit-at-100", share[-1], expected=(0.9, 1.1))
 #
 # ### Exercise 10.4 · ●●○○ · 8 minutes
 #
-# Write `mixed_loss(soft, hard, labels, mix)`. `soft` has the first loss of each row, `hard` the second; where the label is
-# −1, what stands in `hard` means nothing. A batch may have no label at all.
+# Write `mixed_loss(soft, hard, labels, mix)`. `soft` has the first loss of each row, `hard` the second; where the label
+# is −1, what stands in `hard` means nothing. Give one number: each term is the mean over the rows that count in it. A
+# batch may have no label at all. Then the second term is zero.
 
 
 # %%
@@ -353,29 +362,29 @@ print(f"by hand {by_hand:.4f}, by labkit {by_labkit:.4f}")
 record("mixed-loss-by-hand-over-labkit", by_hand / by_labkit, expected=(0.9999, 1.0001))
 
 # %% [markdown]
-# (For the rows with −1 `cross_entropy` took the *last* class as the label, as Python does with an index of −1. These are
-# the numbers that mean nothing.)
+# (For the rows with −1 `cross_entropy` took the *last* class as the label, as Python does with an index of −1. These
+# are the numbers that mean nothing.)
 #
 # ## Text that nobody labelled
 #
 # A teacher answers any text. It needs no label. We have the bodies of the *training* articles: thousands of sentences
-# about the same topics, and no one ever said which topic a single sentence is about. (The bodies of the test articles stay
-# closed. They repeat their headlines, and a student that had read them would have seen the test.)
+# about the same topics, and no one ever said which topic a single sentence is about. (The bodies of the test articles
+# stay closed. They repeat their headlines, and a student that had read them would have seen the test.)
 #
 # `Distill` has four settings for this text:
 #
 # - `transfer`: how many texts are added;
-# - `words`: how many words of a text; `crop="start"` takes the beginning of each sentence, `crop="pieces"` cuts the whole
-#   sentence into pieces of that length;
-# - `repeat`: how often each headline comes for each time that a text does, so that it does not drown.
+# - `words`: how many words of a text; `crop="start"` takes the beginning of each sentence, `crop="pieces"` cuts the
+#   whole sentence into pieces of that length;
+# - `repeat`: how often each headline comes for each time that a text does, so that the headlines do not drown in text.
 #
 # Why cut at all? The model will be asked about headlines, so it should practise on texts about as short as headlines.
 # And a batch takes as long as its longest row.
 #
 # ### Exercise 10.5 · ●●○○ · 8 minutes
 #
-# Write `pieces(sentences, words)`: one list of all pieces. The last piece of a sentence may be shorter, but one word alone
-# is no text: it stays with the piece before it.
+# Write `pieces(sentences, words)`: one list of all pieces. The last piece of a sentence may be shorter, but one word
+# alone is no text: it stays with the piece before it.
 
 
 # %%
@@ -389,9 +398,9 @@ for words in (3, 4):
     print(list(pieces(["shares fall as oil price rises again", "minister wins the vote"], words)))
 
 # %% [markdown]
-# What does that text bring? One thing can be counted. A student that has never met a word in training has not practised on it.
-# **Which share of the words of the test headlines is in no training headline?** (Tokens, in fact, as the model sees
-# them: a rare word is several.)
+# What does that text bring? One thing can be counted. A student that has never met a word in training has not practised
+# on it. **Which share of the words of the test headlines is in no training headline?** (Tokens, in fact, as the model
+# sees them: a rare word is several.)
 
 # %%
 predict("distillation.new-tokens", 3, unit="% of the tokens")  # ← your guess
@@ -435,23 +444,25 @@ record("new-tokens, headlines alone", unseen["headlines alone"], unit="% of the 
 record("new-tokens, all sentences", unseen[f"and all {len(sentences):,} sentences"], unit="% of the tokens")
 
 # %% [markdown]
-# Nearly all words that were missing are in the articles. A whole sentence brings most of them at a time, and is several
-# times as long as a headline. Cut into pieces the same words make several questions to the teacher, each of them about
-# as long as those that the student will be asked. The longer list of pieces is that of the race below. (In the quick
-# profile there is one list only.) A word that was met in training: is that worth anything in F1? The race will tell.
+# Nearly all words that were missing are in the articles. Text for text, a whole sentence brings more of them than a
+# piece does, and is several times as long as a headline. Cut into pieces the same words make several questions to the
+# teacher, each of them about as long as those that the student will be asked. The longer list of pieces is that of the
+# race below. (In the quick profile there is one list only.) A word that was met in training: is that worth anything in
+# F1? The race will tell.
 #
 # ## A fair race
 #
 # Now the student is trained. There are three contestants: the labels alone, the teacher on the same headlines, and the
-# teacher on headlines and pieces. The third has more text. If all of them made the same number of *passes* it would also
-# be trained longer, and longer alone may be the reason why it wins. So give all of them the same number of *steps*. They
-# start from the same weights and have the same learning rate, in the same schedule, down to zero at their own last step.
+# teacher on headlines and pieces. The third has more text. If all of them made the same number of *passes* it would
+# also be trained longer, and longer alone may be the reason why it wins. So give all of them the same number of
+# *steps*. They start from the same weights and have the same learning rate, in the same schedule, down to zero at their
+# own last step.
 #
 # ### Exercise 10.6 · ●●○○ · 8 minutes
 #
 # Write `fair_epochs(rows, transfer, repeat, epochs, batch_size)`: how many passes over the labelled rows alone come
-# nearest, in steps, to `epochs` passes over `repeat` times the rows and `transfer` other texts. The last, smaller batch of a
-# pass is a step, too.
+# nearest, in steps, to `epochs` passes over `repeat` times the rows and `transfer` other texts, all shuffled together.
+# The last, smaller batch of a pass is a step, too.
 
 
 # %%
@@ -470,11 +481,11 @@ race = {
 }
 for name, distill in race.items():
     rows = len(distill.rows(task, seed=seed)[0])
-    print(f"{name:30} {rows:6,} texts, {distill.epochs} passes: {distill.epochs * -(-rows // 32)} steps")
+    print(f"{name:30} {rows:6,} texts, passes: {distill.epochs}, steps: {distill.epochs * -(-rows // 32)}")
 
 # %% [markdown]
-# **How many points of macro-F1 does the teacher add to the labels, on the same headlines? And how many with the pieces?** (A
-# negative number is a loss.)
+# **How many points of macro-F1 does the teacher add to the labels, on the same headlines? And how many with the
+# pieces?** (A negative number is a loss.)
 
 # %%
 predict("distillation.gain-headlines", 2, unit="points of macro-F1")  # ← your guess
@@ -518,8 +529,9 @@ interval = (100 * added_text.low, 100 * added_text.high)
 record("gain of the pieces, same teacher", 100 * added_text.value, unit="points", interval=interval, layers=layers)
 
 # %% [markdown]
-# First the large thing: every training brings back most of what was lost with the layers. The labels alone do, too. That
-# answers the article's question of section 4.3: the upper layers may go, *if* the rest is trained afterwards.
+# First the large thing: every training brings back most of what was lost with the layers. The labels alone do, too.
+# That is what the advice of the article's section 4.3 depends on: the upper layers may go, *if* the rest is trained
+# afterwards.
 #
 # Then the small things. Is the third contestant behind the second? The same teacher taught both, for as many steps, and
 # the line with the pieces compares them in pairs. If that interval holds the zero, there is nothing to explain. If it
@@ -543,7 +555,7 @@ reference_table("compression", reference_rows("compression", "teacher", "structu
 
 # %% [markdown]
 # Read the two rows of three layers first. They are the race of this lesson on all five folds: one student was trained
-# on the labels alone, the other under the teacher, with pieces, for as many steps. Each interval is against the
+# on the labels alone, the other under the teacher, with pieces, for nearly as many steps. Each interval is against the
 # teacher. To compare the two students you would need them in pairs, which the table does not hold. But if the two
 # losses differ by far less than either interval is wide, a comparison in pairs will hardly part them: then we cannot
 # say, on five folds, that the teacher adds anything here. What the table does show is a *better teacher*: one that has
@@ -552,13 +564,17 @@ reference_table("compression", reference_rows("compression", "teacher", "structu
 # ### Where should a small file spend its bytes?
 #
 # The next table has our smallest files, the *pipelines*. All of them start from that better teacher, and are trained
-# under it with pieces. Their names say what they hold:
+# under it with headlines, pieces and hidden states (the first of the levers below). Their losses are counted against
+# the plain teacher, as before. Against the teacher that taught them they lose more: add what that one gained in the
+# table above. Their names say what they hold:
 #
 # - *layers*: those that were kept (lesson 04);
 # - *FFN*: the two large matrices of each layer after attention, of which half or a quarter of the width was kept
 #   (lesson 04);
-# - *rows*: the tokens that have a row of their own in the embedding table; the others share one (lesson 09);
-# - *bits*: of a weight, on average, as the entropy coder of lesson 09 writes it. So it may be 1.7;
+# - *rows*: the tokens that have a row of their own in the embedding table; each other token uses the kept row that is
+#   nearest to its own (lesson 09);
+# - *bits*: of a weight, on average, as the entropy coder of lesson 09 writes it. So it may be 1.7. Where there are two
+#   numbers, the first is for the layers and the second for the rows;
 # - *head of 2*: bits of a weight of the pooler and the head. Where nothing is said it is 4;
 # - *and pieces*: a word without a row is cut into smaller pieces that have one (lesson 09).
 #
@@ -578,38 +594,45 @@ for row in pipelines:
 
 # %% [markdown]
 # Look at the first pair and at the third, the files of 0.9 MB. Both times the student with *fewer layers and more rows*
-# loses less. In the third pair it is also a little larger. A headline has about five words, which are six or seven
-# tokens. There is not much between them that another layer could find out; but a word that shares its row has lost its
-# meaning. In the pair between them it is the other way round: two narrow layers lose less than one wide layer with a few
-# more rows. So it is no law. It is something to measure, and on long texts it may come out differently. The losses of a
-# pair are close, and their intervals overlap: one training on each of five folds does not settle such a question.
+# loses less. In the third pair it is also a little larger. If that is more than chance, a reason may be this. A
+# headline has about five words, which are six or seven tokens. There is not much between them that another layer could
+# find out; but a word that uses another's row is read as that other word. In the pair between them it is the other way
+# round: two narrow layers lose less than one wide layer with a few more rows. So it is no law. It is something to
+# measure, and on long texts it may come out differently. Is it more than chance? The two losses of a pair differ by
+# less than half the width of an interval; the table holds no comparison of the two in pairs; and each file is one
+# training on each of five folds. That does not settle the question.
 #
 # The second pair and the third have one more file beside them, of about the same size: *trained longer*. Two things are
-# different there. It has more rows, each with fewer bits. And it was trained on two and a half times as much text:
-# nearly every piece of the training articles. Both times it loses least of the three. We changed two things at once, so
-# the table does not say which of them helped. But note what the second one costs: minutes, once, and not a byte.
+# different there. It has more rows, each with fewer bits. And it was trained on two and a half times as many pieces,
+# nine in ten of all that the training articles give. Both times it loses least of the three. We changed two things at
+# once, so the table does not say which of them helped. But note what the second one costs: minutes, once, and not a
+# byte.
 #
-# The last three lines show how it goes on. What does half of the bytes cost from here? They are as large as one another,
-# and spend their bytes in three ways: the first keeps four bits for each weight of the pooler and the head; the second
-# gives them two, and has more rows for it; the third has pieces, stores no map, and has still more rows for that. Do their
-# intervals say which is best?
+# The last three lines show how it goes on. What does it cost to give up nearly half of the bytes once more? The three
+# are as large as one another, and spend their bytes in three ways: the first keeps four bits for each weight of the
+# pooler and the head; the second gives them two, and has more rows for it; the third has pieces, stores no map, and has
+# still more rows for that. Which is best? Hold the differences of the three losses against half the width of an
+# interval before you say so.
 #
 # ## Three more levers
 #
-# (They are left to the full profile.) **Hidden states.** Why only the last five numbers? Inside, the teacher makes 384 numbers of each headline before it
-# decides. The student has as many. `hidden=1.0` adds how far they are apart, $\lVert s-t\rVert^2/\lVert t\rVert^2$. (TinyBERT
-# matches every layer, and attention too. If the student is narrower than the teacher, a matrix has to be learnt between
-# them.)
+# (They are left to the full profile.)
 #
-# **Several teachers.** Three teachers that were fine-tuned from three seeds make different mistakes. `teachers=3` averages
-# their scores. The student is as small as before, only its training is dearer: three teachers instead of one.
+# **Hidden states.** Why only the last five numbers? Inside, the teacher makes 384 numbers of each headline before it
+# decides: what the last layer makes of [CLS], $t$. The student has as many, $s$. `hidden=1.0` adds how far they are
+# apart, $\lVert s-t\rVert^2/\lVert t\rVert^2$. (TinyBERT matches every layer, and attention too. If the student is
+# narrower than the teacher, a matrix has to be learnt between them.)
+#
+# **Several teachers.** Three teachers that were fine-tuned from three seeds make different mistakes. `teachers=3`
+# averages their scores. The student is as small as before, only its training is dearer: three teachers instead of one.
 #
 # **A better teacher.** A student learns what its teacher says, so one may begin with the teacher. Nobody said which
 # topic a single sentence is about. But somebody said it of the *article*. Give each piece the topic of its article: now
 # and then that is wrong ("he said on Monday" is about nothing), most of the time it is right, and there are many
 # thousands of them. That is called *weak labels*. `well_read(task)` trains on them: 12,000 pieces, and each headline
 # four times. A teacher trained on them can teach, and its student can start from its weights. In the first table above
-# it is "teacher, headlines and bodies", and the pipelines start from it.
+# it is "teacher, headlines and bodies", and the pipelines start from it. (It is no fair race. That teacher was also
+# trained for several times as many steps as the plain one, and we did not part the two.)
 
 # %%
 from labkit.recipes import well_read
@@ -668,9 +691,9 @@ for name, one in said.items():
 # are few, and a handful of headlines more can be chance. Besides, on the training headlines this teacher is hardly ever
 # wrong. So this does not show that being told made them worse. It shows that mistakes of the teacher's are still there.
 #
-# A student may come out *above* its teacher. With few headlines that happens by chance, now and then, and the interval tells.
-# It might also be real, with more text or without: others have found that (Furlanello et al. 2018). Here, look at the
-# figure of the race: does the student with more text come out above its teacher, left of the zero?
+# A student may come out *above* its teacher. With few headlines that happens by chance, now and then, and the interval
+# tells. It might also be real, with more text or without: others have found that (Furlanello et al. 2018). Here, look
+# at the figure of the race: does the student with more text come out above its teacher, left of the zero?
 #
 # **It makes nothing smaller.** The student of the labels and that of the teacher have the same shape:
 
@@ -686,19 +709,20 @@ spread = max(sizes.values()) / min(sizes.values()) - 1
 record("size-spread-of-students", spread, expected=(0.0, 0.01))
 
 # %% [markdown]
-# The layers made it smaller. Distillation is how it was *trained*. Put it beside any step that loses something: in lesson 03
-# beside zeros, in lesson 05 beside few bits, and in the pipelines of the table above beside all of them at once.
+# The layers made it smaller. Distillation is how it was *trained*. Put it beside any step that loses something: in
+# lesson 03 beside zeros, in lesson 05 beside few bits, and in the pipelines of the table above beside all of them at
+# once.
 #
-# **It does not see what is not in the text.** A student knows what the teacher says about the texts that it was shown. On
-# texts of another kind, longer ones or ones about other things, it is on its own.
+# **It reaches no further than its text.** A student knows what the teacher says about the texts that it was shown. On
+# texts of another kind, longer ones or ones about other things, it is on its own. (This third thing we did not show.)
 #
 # ## Tune it
 #
 # A real headline, what your teacher says of it, and what a student says. Choose a headline: the list has those that the
-# teacher is least sure about, and last the one that it is surest about. Choose a student: just cut, trained on labels, or
-# distilled. Move temperature and mix with the arrow keys. You see both answers, the push on each score (minus the gradient:
-# to the right it goes up), and the two terms of the loss. **Measure** trains a real student at your setting for some
-# seconds, and one on labels alone for as many steps, and adds the difference of their F1.
+# teacher is least sure about, and last the one that it is surest about. Choose a student: just cut, trained on labels,
+# or distilled. Move temperature and mix with the arrow keys. You see both answers, the push on each score (minus the
+# gradient: to the right it goes up), and the two terms of the loss. **Measure** trains a real student at your setting
+# for some seconds, and one on labels alone for as many steps, and adds the difference of their F1.
 #
 # Three things to find out. With the first headline and the student that was just cut: which scores does the teacher
 # push up that the label pushes down, and who wins at a mix of 0.5? With the surest headline and the same student: does
@@ -749,29 +773,29 @@ verdicts({
 #
 # - A label is one word. A teacher's scores also say what a text is *nearly*. On its own training rows the teacher says
 #   little beside the label.
-# - Temperature brings the small scores out. The loss is $T^2\cdot\mathrm{KL}$: the $T^2$ keeps the gradient's size. Very warm,
-#   it becomes matching of centred logits.
-# - Rows without a label count in the teacher's term only. So text that nobody labelled can be used, from the training side
-#   alone, cut to the length of what the model will see.
+# - Temperature brings the small scores out. The loss is $T^2\cdot\mathrm{KL}$: the $T^2$ keeps the gradient's size.
+#   Very warm, it becomes matching of centred logits.
+# - Rows without a label count in the teacher's term only. So text that nobody labelled can be used, from the training
+#   side alone, cut to the length of what the model will see.
 # - A race is fair with the same number of steps. Differences are paired, and have intervals. One fold cannot tell a
 #   difference that is smaller than half an interval. An interval that only just misses the zero may do so by luck.
 # - Distillation makes no model smaller, and can pass mistakes on. It is a way to train what another step has made
 #   small.
 # - "Distillation" and "knowledge distillation" are two names of one method.
 #
-# Now you have every step that makes a model smaller, and the training that brings back what it loses. Which steps to take,
-# and how far, you can try yourself: put some into one `Policy`, and hold the result against the tables above.
+# Now you have every step that makes a model smaller, and the training that brings back what it loses. Which steps to
+# take, and how far, you can try yourself: put some into one `Policy`, and hold the result against the tables above.
 #
 # ## Further reading
 #
 # - Hinton, Vinyals, Dean: *Distilling the Knowledge in a Neural Network*, 2015,
 #   [arXiv 1503.02531](https://arxiv.org/abs/1503.02531). Eight readable pages; section 2.1 has the limit.
 # - Buciluă, Caruana, Niculescu-Mizil: *Model Compression*, KDD 2006. The idea, before the name.
-# - Ba, Caruana: *Do Deep Nets Really Need to be Deep?*, NeurIPS 2014, [arXiv 1312.6184](https://arxiv.org/abs/1312.6184).
-#   Matching logits.
+# - Ba, Caruana: *Do Deep Nets Really Need to be Deep?*, NeurIPS 2014, [arXiv
+#   1312.6184](https://arxiv.org/abs/1312.6184). Matching logits.
 # - Sanh, Debut, Chaumond, Wolf: *DistilBERT*, 2019, [arXiv 1910.01108](https://arxiv.org/abs/1910.01108).
-# - Jiao et al.: *TinyBERT*, Findings of EMNLP 2020, [arXiv 1909.10351](https://arxiv.org/abs/1909.10351). Hidden states and
-#   attention.
+# - Jiao et al.: *TinyBERT*, Findings of EMNLP 2020, [arXiv 1909.10351](https://arxiv.org/abs/1909.10351). Hidden states
+#   and attention.
 # - Turc, Chang, Lee, Toutanova: *Well-Read Students Learn Better*, 2019,
 #   [arXiv 1908.08962](https://arxiv.org/abs/1908.08962). How much text without labels is worth.
 # - Furlanello et al.: *Born-Again Neural Networks*, ICML 2018, [arXiv 1805.04770](https://arxiv.org/abs/1805.04770).

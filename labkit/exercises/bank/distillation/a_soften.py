@@ -43,6 +43,18 @@ def _variant(logits, temperature, *, scale=np.divide, shift=None, axis=1):
         return powers / powers.sum(axis=axis, keepdims=axis is not None)
 
 
+def _by_torch_in_single_precision(logits, temperature):
+    import torch
+
+    return torch.softmax(torch.tensor(logits, dtype=torch.float32) / temperature, dim=1).tolist()
+
+
+def _by_powers(logits, temperature):
+    logits = np.asarray(logits, dtype=float)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True)) ** (1 / temperature)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 def _row_by_row(scaled):
     return scaled.max(axis=1, keepdims=True)
 
@@ -57,6 +69,15 @@ def _takes_the_mean(logits, temperature):
 
 def _one_largest(logits, temperature):
     return _variant(logits, temperature, shift=np.max)
+
+
+def _cuts_off(logits, temperature):
+    return _variant(logits, temperature, scale=lambda rows, warmth: np.clip(rows / warmth, -700, 700))
+
+
+def _divides_the_largest_only(logits, temperature):
+    rows = np.asarray(logits, dtype=float)
+    return _variant(rows - rows.max(axis=1, keepdims=True) / temperature, 1.0)
 
 
 def _multiplies(logits, temperature):
@@ -95,6 +116,7 @@ register(
         minutes=8,
         question="Give the probabilities of each row of logits at a temperature, for logits of any size.",
         reference=soften,
+        tolerance=5e-4,  # in single precision a logit of 2000 is no better than this
         public=(
             Case(args=([[4.0, 2.0, 0.0]], 2.0), note="the row of the table, at temperature 2"),
             Case(args=([[4.0, 2.0, 0.0], [0.0, 0.0, 3.0]], 1.0), note="two rows: each adds up to 1"),
@@ -115,6 +137,18 @@ register(
                 answer=_takes_the_mean,
                 hint="You take the row's mean away. That keeps the shares, but a logit far above the mean still "
                 "overflows. Which number would leave no exponent above zero?",
+            ),
+            Misconception(
+                name="cuts off large logits",
+                answer=_cuts_off,
+                hint="You cut large logits off, and two that were different become alike. Only their distances count: "
+                "which number can you take away from all logits of a row?",
+            ),
+            Misconception(
+                name="divides the largest only",
+                answer=_divides_the_largest_only,
+                hint="Only the number that you take away is divided by T, and the logits are not. A division goes "
+                "before a minus: is there a pair of brackets missing?",
             ),
             Misconception(
                 name="one largest for all rows",
@@ -152,7 +186,7 @@ register(
                 "text.",
             ),
         ),
-        alternatives=(_by_torch, _by_ratios, _by_logs),
+        alternatives=(_by_torch, _by_ratios, _by_logs, _by_torch_in_single_precision, _by_powers),
         hints=(
             "Three steps for each row: divide by T, exponentiate, divide by the sum.",
             "exp overflows beyond about 709. Take the row's largest logit away first: the shares stay the same.",

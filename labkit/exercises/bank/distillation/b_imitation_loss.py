@@ -49,6 +49,15 @@ def _logs(logits, temperature):
     return scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
 
 
+def _one_softmax_for_all(student, teacher, temperature):
+    def log_softmax(logits):
+        scaled = np.asarray(logits, dtype=float) / temperature
+        return scaled - np.log(np.exp(scaled).sum())
+
+    p, q = log_softmax(teacher), log_softmax(student)
+    return temperature**2 * (np.exp(p) * (p - q)).sum(axis=1).mean()
+
+
 def _variant(student, teacher, temperature, *, own=None, wanted=None, factor=None, swap=False, target=1.0, mean=None):
     q = _logs(student, temperature if own is None else own)
     p = _logs(teacher, temperature if wanted is None else wanted)
@@ -137,6 +146,29 @@ register(
                 answer=_no_logarithm_of_the_student,
                 hint="A divergence is never negative, and yours is. It needs the logarithm of the student's "
                 "probabilities. (torch's kl_div takes no logarithm of the student: it wants to be given it.)",
+            ),
+            Misconception(
+                name="the fraction turned round",
+                answer=lambda student, teacher, temperature: -_variant(student, teacher, temperature),
+                hint="A divergence is never negative, and yours is. Look at the fraction in the logarithm: whose "
+                "probability is above?",
+            ),
+            Misconception(
+                name="the student in front",
+                answer=lambda student, teacher, temperature: -_variant(student, teacher, temperature, swap=True),
+                hint="A divergence is never negative, and yours is. The probability in front of the logarithm and the "
+                "one above in it should be the same one's: whose?",
+            ),
+            Misconception(
+                name="logarithm to base 2",
+                answer=lambda student, teacher, temperature: _variant(student, teacher, temperature) / np.log(2),
+                hint="Your logarithm has base 2, and gives bits. The text counts in nats: the natural logarithm.",
+            ),
+            Misconception(
+                name="one softmax for all rows",
+                answer=_one_softmax_for_all,
+                hint="All your rows together have probabilities that add up to 1. Each row is a text with "
+                "probabilities of its own.",
             ),
             Misconception(
                 name="mean over all numbers",

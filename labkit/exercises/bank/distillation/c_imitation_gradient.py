@@ -79,6 +79,30 @@ def _student_cold(student, teacher, temperature):
     return temperature * (_softmax(student, 1.0) - _softmax(teacher, temperature))
 
 
+def _teacher_cold(student, teacher, temperature):
+    return temperature * (_softmax(student, temperature) - _softmax(teacher, 1.0))
+
+
+def _first_choice(student, teacher, temperature):
+    return temperature * (_softmax(student, temperature) - np.eye(len(teacher))[np.argmax(teacher)])
+
+
+def _by_the_probabilities(student, teacher, temperature):
+    return -(temperature**2) * _softmax(teacher, temperature) / _softmax(student, temperature)
+
+
+def _by_the_softened_probabilities(student, teacher, temperature):
+    return _by_the_probabilities(student, teacher, temperature) / temperature
+
+
+def _not_centred(student, teacher, temperature):
+    return (np.asarray(student) - np.asarray(teacher)) / len(student)
+
+
+def _mean_over_classes(student, teacher, temperature):
+    return _times(student, teacher, temperature, temperature / len(student))
+
+
 def _cases(rng):
     return tuple(
         Case(args=(3 * rng.normal(size=n), 3 * rng.normal(size=n), float(rng.uniform(1.5, 6)))) for n in (2, 3, 5, 8)
@@ -94,7 +118,7 @@ register(
         minutes=10,
         question="Give the derivative of T² · KL(teacher ‖ student) by each of the student's logits, for one text.",
         reference=imitation_gradient,
-        tolerance=1e-4,
+        tolerance=1e-3,
         public=(
             Case(args=(np.array([0.0, 0.0]), np.array([2.0, 0.0]), 2.0), note="student 50 : 50, teacher 73 : 27"),
             Case(args=(np.array([1.0, 0.0, 0.0]), np.array([3.0, 2.0, 0.0]), 4.0), note="three classes, temperature 4"),
@@ -135,6 +159,41 @@ register(
                 answer=_student_cold,
                 hint="The student's probabilities in the loss are softened too. A student that is its teacher should "
                 "get a gradient of zero: try it.",
+            ),
+            Misconception(
+                name="only the student is softened",
+                answer=_teacher_cold,
+                hint="The teacher's probabilities in the loss are softened too. A student that is its teacher should "
+                "get no gradient: does it?",
+            ),
+            Misconception(
+                name="the teacher's first choice for a label",
+                answer=_first_choice,
+                hint="Your target is the teacher's first choice alone, as if it were a label. The target is all that "
+                "the teacher says, softened.",
+            ),
+            Misconception(
+                name="by the probabilities",
+                answer=_by_the_probabilities,
+                hint="That is the derivative by the student's probabilities. The question is about its logits: the "
+                "softmax lies between the two.",
+            ),
+            Misconception(
+                name="past the division and not past the softmax",
+                answer=_by_the_softened_probabilities,
+                hint="You went from the probabilities through the division by T, but not through the softmax: there "
+                "each logit moves all the probabilities.",
+            ),
+            Misconception(
+                name="a mean over the classes",
+                answer=_mean_over_classes,
+                hint="You divide by the number of classes. The divergence of a text is a sum over them.",
+            ),
+            Misconception(
+                name="differences of the logits",
+                answer=_not_centred,
+                hint="You give the differences of the logits over their number. Only at a very high temperature does "
+                "the gradient come to that, and only if both are centred.",
             ),
             Misconception(
                 name="the limit of high temperature",

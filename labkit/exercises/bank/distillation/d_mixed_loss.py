@@ -67,6 +67,14 @@ def _all_to_the_teacher(soft, hard, labels, mix):
     return mixed_loss(soft, hard, labels, mix) if known.any() else _mean(soft)
 
 
+def _sums(soft, hard, labels, mix):
+    return mix * float(np.sum(soft)) + (1 - mix) * float(np.asarray(hard)[np.asarray(labels) >= 0].sum())
+
+
+def _nothing_without_labels(soft, hard, labels, mix):
+    return mixed_loss(soft, hard, labels, mix) if (np.asarray(labels) >= 0).any() else 0.0
+
+
 def _drops_class_zero(soft, hard, labels, mix):
     known = np.asarray(labels) > 0
     return mix * _mean(soft) + (1 - mix) * _mean(np.asarray(hard)[known])
@@ -141,6 +149,16 @@ register(
                 answer=_all_to_the_teacher,
                 hint="Without labels you give the teacher the whole weight. Then batches count more or less by chance. "
                 "The second term is zero, and the first keeps its weight.",
+            ),
+            Misconception(
+                name="sums",
+                answer=_sums,
+                hint="You add up the rows: a larger batch would have a larger loss. Each term is a mean over its rows.",
+            ),
+            Misconception(
+                name="nothing where labels are missing",
+                answer=_nothing_without_labels,
+                hint="Without labels your loss is zero. The labels have nothing to say then, but the teacher has.",
             ),
             Misconception(
                 name="takes class 0 for no label",

@@ -50,6 +50,26 @@ def _drops_the_rest(sentences, words):
     return [piece for piece in _leaves_a_word_alone(sentences, words) if len(piece.split()) == words]
 
 
+def _joins_every_rest(sentences, words):
+    cut = []
+    for sentence in sentences:
+        parts = _chunks(sentence.split(), words)
+        if len(parts) > 1 and len(parts[-1].split()) < words:
+            parts[-2:] = [" ".join(parts[-2:])]
+        cut += parts
+    return cut
+
+
+def _takes_a_word(sentences, words):
+    cut = []
+    for sentence in sentences:
+        parts = [part.split() for part in _chunks(sentence.split(), words)]
+        if len(parts) > 1 and len(parts[-1]) == 1:
+            parts[-1].insert(0, parts[-2].pop())
+        cut += [" ".join(part) for part in parts]
+    return cut
+
+
 def _first_words_only(sentences, words):
     return [" ".join(sentence.split()[:words]) for sentence in sentences]
 
@@ -123,6 +143,18 @@ register(
                 name="drops the rest",
                 answer=_drops_the_rest,
                 hint="You keep full pieces only. What is left at the end of a sentence is text too.",
+            ),
+            Misconception(
+                name="joins every rest",
+                answer=_joins_every_rest,
+                hint="You join every shorter rest to the piece before it. Two words or more are a piece of their own; "
+                "only a single word is not.",
+            ),
+            Misconception(
+                name="takes a word from the piece before",
+                answer=_takes_a_word,
+                hint="You give a single word the last word of the piece before for company. It should be the other "
+                "way round: the single word goes to the piece before it.",
             ),
             Misconception(
                 name="first words only",

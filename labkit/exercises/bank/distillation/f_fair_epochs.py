@@ -70,6 +70,29 @@ def _rounds_up(rows, transfer, repeat, epochs, batch_size):
     return math.ceil(_gives_steps(rows, transfer, repeat, epochs, batch_size) / math.ceil(rows / batch_size))
 
 
+def _parts_of_a_step(rows, transfer, repeat, epochs, batch_size):
+    return max(round(epochs * (repeat * rows + transfer) / batch_size / math.ceil(rows / batch_size)), 1)
+
+
+def _part_of_a_step_below(rows, transfer, repeat, epochs, batch_size):
+    return max(round(_gives_steps(rows, transfer, repeat, epochs, batch_size) / (rows / batch_size)), 1)
+
+
+def _batches_apart(rows, transfer, repeat, epochs, batch_size):
+    steps = epochs * (math.ceil(repeat * rows / batch_size) + math.ceil(transfer / batch_size))
+    return max(round(steps / math.ceil(rows / batch_size)), 1)
+
+
+def _repeats_both(rows, transfer, repeat, epochs, batch_size):
+    return max(
+        round(_gives_steps(rows, transfer, repeat, epochs, batch_size) / math.ceil(repeat * rows / batch_size)), 1
+    )
+
+
+def _not_whole(rows, transfer, repeat, epochs, batch_size):
+    return _gives_steps(rows, transfer, repeat, epochs, batch_size) / math.ceil(rows / batch_size)
+
+
 def _clear(rows, transfer, repeat, epochs, batch_size):
     # Two numbers of passes that are equally near would both be right.
     left = _gives_steps(rows, transfer, repeat, epochs, batch_size) % (one := math.ceil(rows / batch_size))
@@ -150,6 +173,35 @@ register(
                 name="counts the small batch once",
                 answer=_one_small_batch,
                 hint="You count the small batch once. Every pass ends with one.",
+            ),
+            Misconception(
+                name="parts of a step",
+                answer=_parts_of_a_step,
+                hint="You count the last, smaller batch of a pass over all texts as a part of a step. It is a whole "
+                "one.",
+            ),
+            Misconception(
+                name="part of a step for the labelled rows",
+                answer=_part_of_a_step_below,
+                hint="You count the last, smaller batch of a pass over the labelled rows as a part of a step. It is a "
+                "whole one: 40 rows in batches of 32 are two steps, and not 1.25.",
+            ),
+            Misconception(
+                name="batches apart",
+                answer=_batches_apart,
+                hint="You make batches of the labelled rows, and others of the texts. They are shuffled into one "
+                "training set: a pass has one smaller batch, at its end.",
+            ),
+            Misconception(
+                name="repeats both",
+                answer=_repeats_both,
+                hint="You repeat the labelled rows in both trainings. A pass over the labelled rows alone has each of "
+                "them once.",
+            ),
+            Misconception(
+                name="no whole number",
+                answer=_not_whole,
+                hint="That is the exact ratio of the steps. A number of passes is a whole number: which is nearest?",
             ),
             Misconception(
                 name="gives the steps",

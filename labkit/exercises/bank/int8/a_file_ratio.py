@@ -74,6 +74,26 @@ def _as_a_fraction(shapes, quantized):
     return _with_scales(shapes, quantized, lambda rows, columns: rows)
 
 
+def _the_share_saved(shapes, quantized):
+    return 1 - 1 / file_ratio(shapes, quantized)
+
+
+def _a_byte_a_scale(shapes, quantized):
+    before = after = 0
+    for name, (rows, columns) in shapes.items():
+        before += 4 * rows * columns
+        after += rows * columns + rows if name in quantized else 4 * rows * columns
+    return before / after
+
+
+def _scales_for_all(shapes, quantized):
+    before = after = 0
+    for name, (rows, columns) in shapes.items():
+        before += 4 * rows * columns
+        after += (rows * columns if name in quantized else 4 * rows * columns) + 4 * rows
+    return before / after
+
+
 def _random(rng):
     def case():
         names = ["embedding", "query", "value", "up", "head"]
@@ -147,6 +167,22 @@ register(
                 name="a Fraction",
                 answer=_as_a_fraction,
                 hint="The value is right, and exact. The check compares plain numbers: turn the Fraction into a float.",
+            ),
+            Misconception(
+                name="the share that is saved",
+                answer=_the_share_saved,
+                hint="You return the share of the bytes that is saved. Asked is how many times smaller: what was "
+                "there over what is left.",
+            ),
+            Misconception(
+                name="one byte a scale",
+                answer=_a_byte_a_scale,
+                hint="You count one byte for a scale. It is a float32.",
+            ),
+            Misconception(
+                name="scales for all matrices",
+                answer=_scales_for_all,
+                hint="You count scales for the matrices that stay as they are, too. They need none.",
             ),
         ),
         alternatives=(_by_what_is_saved, _by_arrays),

@@ -84,6 +84,23 @@ def _adds_the_scales(a, b, a_scale, a_zero, b_scales):
     return integer_matmul(a, b, 1.0, a_zero, a_scale + b_scales)
 
 
+def _forgets_all_scales(a, b, a_scale, a_zero, b_scales):
+    return integer_matmul(a, b, 1.0, a_zero, np.ones_like(b_scales))
+
+
+def _sums_all_of_b(a, b, a_scale, a_zero, b_scales):
+    return a_scale * b_scales * (a.astype(np.int64) @ b.astype(np.int64) - a_zero * b.sum(dtype=np.int64))
+
+
+def _sums_the_rows_of_a(a, b, a_scale, a_zero, b_scales):
+    left = a.astype(np.int64)
+    return a_scale * b_scales * (left @ b.astype(np.int64) - a_zero * left.sum(axis=1, keepdims=True))
+
+
+def _a_becomes_int8(a, b, a_scale, a_zero, b_scales):
+    return a_scale * b_scales * ((a.astype(np.int8).astype(np.int64) - a_zero) @ b.astype(np.int64))
+
+
 def _case(rng, rows, inner, columns, note=""):
     a = rng.integers(0, 256, size=(rows, inner)).astype(np.uint8)
     b = rng.integers(-127, 128, size=(inner, columns)).astype(np.int8)
@@ -194,6 +211,28 @@ register(
                 answer=_multiplies_before_it_widens,
                 hint="NumPy multiplies uint8 by int8 in 16 bits, sums included: hundreds of large terms wrap around. "
                 "Widen both before you multiply.",
+            ),
+            Misconception(
+                name="forgets all scales",
+                answer=_forgets_all_scales,
+                hint="Your integers are right. They still have to be scaled back, by both scales.",
+            ),
+            Misconception(
+                name="sums all of b",
+                answer=_sums_all_of_b,
+                hint="You take the same off every column, the sum of the whole of b. What the zero point added to "
+                "a column depends on the weights of that column.",
+            ),
+            Misconception(
+                name="sums the rows of a",
+                answer=_sums_the_rows_of_a,
+                hint="You multiply the zero point by sums over a. It belongs to a, so each term carries it times a "
+                "weight: sum the weights.",
+            ),
+            Misconception(
+                name="turns a into int8",
+                answer=_a_becomes_int8,
+                hint="You turn a into int8, which ends at 127: 138 becomes −118. Widen a to more bits instead.",
             ),
         ),
         alternatives=(_shift_first, _by_torch, _by_loops),

@@ -64,6 +64,28 @@ def _signed_maximum(x):
     return np.clip(np.round(x / scales[:, None]), -127, 127).astype(np.int8), scales
 
 
+def _rounds_down(x):
+    _, scales = token_scales(x)
+    return np.floor(np.round(x / scales[:, None], 9)).astype(np.int8), scales
+
+
+def _range_over_255(x):
+    width = x.max(axis=1) - x.min(axis=1)
+    scales = np.where(width > 0, width / 255, 1.0)
+    return np.round(x / scales[:, None]).clip(-127, 127), scales
+
+
+def _scales_upside_down(x):
+    integers, scales = token_scales(x)
+    return integers, 1 / scales
+
+
+def _signed_maximum_without_a_clip(x):
+    scales = x.max(axis=1) / 127
+    scales = np.where(scales == 0, 1.0, scales)
+    return np.round(x / scales[:, None]), scales
+
+
 def _random(rng):
     cases = [Case(args=(rng.normal(size=shape) * rng.uniform(0.1, 9, size=(shape[0], 1)),))
              for shape in ((3, 8), (5, 4), (6, 6))]  # fmt: skip
@@ -114,12 +136,36 @@ register(
             Misconception(
                 name="divides zeros by zero",
                 answer=_nan_for_zeros,
-                hint="A row of zeros has scale 0 with you, and dividing by it gives NaN.",
+                hint="A row of zeros has scale 0 with you, or nearly 0, and dividing by 0 gives NaN. Which scale does "
+                "the question ask for there?",
             ),
             Misconception(
                 name="the largest value instead of the largest size",
                 answer=_signed_maximum,
                 hint="You scale by the largest value. A row with a large negative number is then clipped.",
+            ),
+            Misconception(
+                name="rounds down",
+                answer=_rounds_down,
+                hint="You round down: −0.2 becomes −1. Take the nearest integer.",
+            ),
+            Misconception(
+                name="the range over 255",
+                answer=_range_over_255,
+                hint="You divide the range of a row, from its lowest to its highest, into 255 steps. That fits "
+                "with a zero point. Here 0 stays 0, and the largest size becomes 127.",
+            ),
+            Misconception(
+                name="scales upside down",
+                answer=_scales_upside_down,
+                hint="Your integers are right. But a scale is what one step stands for: integer times scale gives "
+                "the number back.",
+            ),
+            Misconception(
+                name="the largest value, and nothing is clipped",
+                answer=_signed_maximum_without_a_clip,
+                hint="You scale by the largest value of a row. Its largest size may belong to a negative number, "
+                "which then gets an integer beyond −127, or loses its sign where all are negative.",
             ),
         ),
         alternatives=(_by_torch, _by_rows),

@@ -78,6 +78,29 @@ def _two_hundred_and_fifty_six_steps(batches):
     return _from(*_range_of(batches), steps=256)
 
 
+def _first_batch_only(batches):
+    return calibrated(batches[:1] * 2)
+
+
+def _clips_the_zero_point(batches):
+    scale, zero = _leaves_out_zero(batches)
+    return scale, int(np.clip(zero, 0, 255))
+
+
+def _half_of_the_steps(batches):
+    return _from(*_range_of(batches), steps=127)
+
+
+def _symmetric_around_128(batches):
+    low, high = _range_of(batches)
+    return 2 * max(-low, high) / 255, 128
+
+
+def _mean_of_scales(batches):
+    scales, zeros = zip(*(calibrated([batch] * 2) for batch in batches), strict=True)
+    return float(np.mean(scales)), round(float(np.mean(zeros)))
+
+
 def _random(rng):
     def case(shift):
         shapes = [(2, int(n)) for n in rng.integers(3, 9, size=4)]
@@ -157,6 +180,35 @@ register(
                 name="256 steps",
                 answer=_two_hundred_and_fifty_six_steps,
                 hint="uint8 has 256 values. How many steps lie between them?",
+            ),
+            Misconception(
+                name="looks at the first batch only",
+                answer=_first_batch_only,
+                hint="Your range is that of the first batch. A later one may reach farther.",
+            ),
+            Misconception(
+                name="clips the zero point instead",
+                answer=_clips_the_zero_point,
+                hint="Where all values have one sign, your range does not reach zero; you push the zero point back "
+                "into uint8 afterwards. Then it no longer fits your scale. Let the range reach zero first.",
+            ),
+            Misconception(
+                name="127 steps",
+                answer=_half_of_the_steps,
+                hint="You divide the range into 127 steps, as for the sizes of int8. From 0 to 255, how many are "
+                "there?",
+            ),
+            Misconception(
+                name="symmetric around 128",
+                answer=_symmetric_around_128,
+                hint="You make the range symmetric and put zero into the middle. If it reaches 4 upwards and 1 "
+                "downwards, many of your numbers are never used: the range may be lopsided.",
+            ),
+            Misconception(
+                name="averages scales",
+                answer=_mean_of_scales,
+                hint="You find a scale for each batch and average them. The mean is too small for the batch that "
+                "reaches farthest.",
             ),
         ),
         alternatives=(_by_concatenation, _by_torch),

@@ -122,6 +122,18 @@ def _never_to_the_last_bit(weights, damage, budget):
     return spend_bits(weights, damage, budget - 1)  # of whole numbers: less than, in place of at most
 
 
+def _saving_times_size(weights, damage, budget):
+    return _greedy(weights, damage, budget, gain=lambda p, b: (damage[p][b] - damage[p][b + 1]) * weights[p])
+
+
+def _damage_a_weight(weights, damage, budget):
+    return _greedy(weights, damage, budget, gain=lambda p, b: damage[p][b] / weights[p])
+
+
+def _sorts_once(weights, damage, budget):
+    return _greedy(weights, damage, budget, gain=lambda p, b: (damage[p][2] - damage[p][3]) / weights[p])
+
+
 def _damage(first, shrink):
     return {bits: first * shrink ** (bits - 2) for bits in range(2, 9)}
 
@@ -234,6 +246,24 @@ register(
                 name="never spends the last bit",
                 answer=_never_to_the_last_bit,
                 hint="You leave a bit out that costs exactly what is left. It still fits.",
+            ),
+            Misconception(
+                name="multiplies by the size",
+                answer=_saving_times_size,
+                hint="You multiply what a bit saves by the size of the part. A large part makes its bit dear: "
+                "divide by the size.",
+            ),
+            Misconception(
+                name="looks at the damage a weight",
+                answer=_damage_a_weight,
+                hint="You give the next bit to the part with the most damage left for its size. What counts is how "
+                "much of it one more bit takes away.",
+            ),
+            Misconception(
+                name="sorts the parts once",
+                answer=_sorts_once,
+                hint="You rank the parts by what their third bit saves, once and for all. After each bit, ask anew "
+                "what the next one would save.",
             ),
         ),
         alternatives=(_by_arrays, _by_recursion),

@@ -61,6 +61,22 @@ def _nan_as_integer(row, bits, group):
     return _scale_zero(row, bits, group, integer=np.iinfo(np.int64).min)  # what most processors make of NaN
 
 
+def _affine(row, bits, group):
+    row, integers, scales = np.asarray(row, dtype=float), np.zeros(len(row)), []
+    for start in range(0, len(row), group):
+        part = row[start : start + group]
+        bottom, top = min(part.min(), 0.0), max(part.max(), 0.0)
+        scales.append((top - bottom) / (2**bits - 1) or 1.0)
+        zero = np.round(-(2 ** (bits - 1)) - bottom / scales[-1])
+        integers[start : start + group] = np.round(part / scales[-1]) + zero
+    return integers, np.array(scales)
+
+
+def _back(row, bits, group):
+    integers, scales = group_integers(row, bits, group)
+    return integers * np.repeat(scales, group)[: len(integers)], scales
+
+
 def _drops_the_rest(row, bits, group):
     row = np.asarray(row, dtype=float)
     whole = len(row) // group * group
@@ -115,6 +131,24 @@ register(
                 name="cuts the fraction off",
                 answer=lambda row, bits, group: _variant(row, bits, group, rounding=np.trunc),
                 hint="You cut off what comes after the point, so errors reach a whole step. Take the nearest integer.",
+            ),
+            Misconception(
+                name="rounds down",
+                answer=lambda row, bits, group: _variant(row, bits, group, rounding=np.floor),
+                hint="You always round down, so errors reach a whole step and all have the same sign. Take the nearest "
+                "integer.",
+            ),
+            Misconception(
+                name="the affine scheme",
+                answer=_affine,
+                hint="Your grid runs from the smallest weight of a group to its largest, with a zero point. The "
+                "symmetric one has zero in the middle, and reaches as far to both sides.",
+            ),
+            Misconception(
+                name="gives the weights back",
+                answer=_back,
+                hint="You multiplied by the scale again: those are the rounded weights. What is stored are the "
+                "integers.",
             ),
             Misconception(
                 name="drops the last, shorter group",

@@ -51,6 +51,18 @@ def _a_scale_a_weight(rows, columns, bits, group, affine):
     return rows * columns * (bits + (24 if affine else 16))
 
 
+def _parts_of_a_group(rows, columns, bits, group, affine):
+    return rows * columns * (bits + (24 if affine else 16) / group)
+
+
+def _long_scales(rows, columns, bits, group, affine):
+    return rows * columns * bits + rows * math.ceil(columns / group) * (40 if affine else 32)
+
+
+def _a_scale_a_row(rows, columns, bits, group, affine):
+    return rows * columns * bits + rows * (24 if affine else 16)
+
+
 def _cases(rng):
     found = []
     for affine in (False, True, False, True, True):
@@ -102,6 +114,33 @@ register(
                 name="one scale for the matrix",
                 answer=_one_scale,
                 hint="You counted a single scale. There is one for each group of each row.",
+            ),
+            Misconception(
+                name="parts of a group",
+                answer=_parts_of_a_group,
+                hint="You divided the scale's bits by the size of a group and shared them out among the weights. Where "
+                "the last group of a row is shorter, its scale is as long as any other.",
+            ),
+            Misconception(
+                name="32-bit scales",
+                answer=_long_scales,
+                hint="You counted 32 bits for a scale. Here a scale has 16.",
+            ),
+            Misconception(
+                name="a scale for each row",
+                answer=_a_scale_a_row,
+                hint="You counted one scale a row. How many groups has a row?",
+            ),
+            Misconception(
+                name="bytes",
+                answer=lambda *args: stored_bits(*args) / 8,
+                hint="You divided by eight: those are bytes. Asked for are bits.",
+            ),
+            Misconception(
+                name="bits a weight",
+                answer=lambda rows, columns, *args: stored_bits(rows, columns, *args) / (rows * columns),
+                hint="You divided by the number of weights. Asked for are the bits of the whole matrix; the cell below "
+                "does the division.",
             ),
             Misconception(
                 name="a scale for each weight",

@@ -39,13 +39,15 @@ def _squared(error):
     return np.square(error).sum()
 
 
-def _errors(weights, bits, reaches, *, beyond="clip", below=0, measure=_squared, size=np.abs):
-    """The error of each reach; `beyond` says what becomes of weights past the end, `below` adds levels there."""
-    weights, top = np.asarray(weights, dtype=float), 2 ** (bits - 1) - 1
+def _errors(
+    weights, bits, reaches, *, beyond="clip", below=0, above=0, measure=_squared, size=np.abs, rounding=np.round
+):
+    """The error of each reach; `beyond` says what becomes of weights past the end, the next two add levels there."""
+    weights, top = np.asarray(weights, dtype=float), 2 ** (bits - 1) - 1 + above
     found = []
     for reach in reaches:
         end = reach * size(weights).max()
-        integers, inside = np.round(weights * top / end), np.abs(weights) <= end
+        integers, inside = rounding(weights * top / end), np.abs(weights) <= end
         if beyond != "run on":
             integers = np.clip(integers, -top - below, top)
         restored = end / top * (np.where(inside, integers, 0) if beyond == "zero" else integers)
@@ -88,6 +90,38 @@ def _largest_error(weights, bits, reaches):
 
 def _signed_error(weights, bits, reaches):
     return _best(weights, bits, reaches, measure=lambda error: abs(error.sum()))
+
+
+def _too_many(weights, bits, reaches):
+    return _best(weights, bits, reaches, above=1)
+
+
+def _cuts_off(weights, bits, reaches):
+    return _best(weights, bits, reaches, rounding=np.trunc)
+
+
+def _integers(weights, bits, reaches, *, in_steps):
+    weights, top = np.asarray(weights, dtype=float), 2 ** (bits - 1) - 1
+    scales = [reach * np.abs(weights).max() / top for reach in reaches]
+    errors = [_squared(np.clip(np.round(weights / s), -top, top) - weights / (s if in_steps else 1)) for s in scales]
+    return reaches[int(np.argmin(errors))]
+
+
+def _not_back(weights, bits, reaches):
+    return _integers(weights, bits, reaches, in_steps=False)
+
+
+def _in_steps(weights, bits, reaches):
+    return _integers(weights, bits, reaches, in_steps=True)
+
+
+def _error_itself(weights, bits, reaches):
+    return min(_errors(weights, bits, reaches))
+
+
+def _no_share(weights, bits, reaches):
+    largest = np.abs(np.asarray(weights, dtype=float)).max()
+    return reaches[int(np.argmin(_errors(weights, bits, [reach / largest for reach in reaches])))]
 
 
 def _everything(weights, bits, reaches):
@@ -161,6 +195,39 @@ register(
                 answer=_one_level_more,
                 hint="Your lowest integer is −2^(bits − 1), so the grid reaches further down than up. The symmetric "
                 "grid ends at −top on that side.",
+            ),
+            Misconception(
+                name="one level too many on both sides",
+                answer=_too_many,
+                hint="Your last integer is 2^(bits − 1). The exercise's top is one less: with 2 bits there are three "
+                "levels, −1, 0 and 1.",
+            ),
+            Misconception(
+                name="cuts the fraction off",
+                answer=_cuts_off,
+                hint="You cut off what comes after the point. Take the nearest integer.",
+            ),
+            Misconception(
+                name="compares integers with weights",
+                answer=_not_back,
+                hint="You subtract the weights from the integers. An integer stands for a weight only when it is "
+                "multiplied by its scale.",
+            ),
+            Misconception(
+                name="counts the error in steps",
+                answer=_in_steps,
+                hint="You measure the error in steps of the grid, and each reach has steps of another length. A wide "
+                "step then looks good. Compare weights with weights.",
+            ),
+            Misconception(
+                name="gives the error",
+                answer=_error_itself,
+                hint="You return the least error. Asked for is the reach that has it.",
+            ),
+            Misconception(
+                name="the reach as a weight",
+                answer=_no_share,
+                hint="Your grid ends at the number from the list itself. It is a share: of the largest size.",
             ),
             Misconception(
                 name="the largest value instead of the largest size",

@@ -91,6 +91,22 @@ def _keeps_a_third(weights):
     return _cut(weights, np.quantile(np.abs(np.asarray(weights, dtype=float)), 2 / 3))
 
 
+def _mean_with_zeros(weights):
+    scale, signs = ternary(weights)
+    return scale * np.mean(signs != 0), signs
+
+
+def _from_a_list(weights):
+    weights, best = np.asarray(weights, dtype=float), None
+    for share in range(1, 21):
+        scale = 0.05 * share * np.abs(weights).max()
+        signs = np.clip(np.round(weights / scale), -1, 1)
+        error = ((scale * signs - weights) ** 2).sum()
+        if best is None or error < best[0]:
+            best = error, scale, signs
+    return best[1], best[2]
+
+
 def _cases(rng):
     wide = rng.standard_t(2, size=60)
     return (
@@ -129,6 +145,18 @@ register(
                 answer=_mean_of_all,
                 hint="Your scale is the mean size of *all* weights, also of those that become zero. They have no say "
                 "in it: they are zero anyway.",
+            ),
+            Misconception(
+                name="the zeros are in the mean",
+                answer=_mean_with_zeros,
+                hint="You keep the right weights. Their mean is too small: you divided by the number of all weights, "
+                "as a mean of a list with zeros in it does.",
+            ),
+            Misconception(
+                name="the scale comes from a list",
+                answer=_from_a_list,
+                hint="You tried the shares of the exercise before and took the best. The best scale of all need not "
+                "be among them. And it need not be searched: for weights that are kept it can be computed.",
             ),
             Misconception(
                 name="the rule of thumb",

@@ -47,6 +47,26 @@ def _forgets_two(weight, target, scale, learning_rate):
     return weight - learning_rate * (scale * np.round(weight / scale) - target)
 
 
+def _uphill(weight, target, scale, learning_rate):
+    return 2 * np.asarray(weight) - straight_through_step(weight, target, scale, learning_rate)
+
+
+def _mean_loss(weight, target, scale, learning_rate):
+    return straight_through_step(weight, target, scale, learning_rate / len(weight))
+
+
+def _integer(weight, target, scale, learning_rate):
+    return weight - learning_rate * 2 * (np.round(weight / scale) - target)
+
+
+def _without_scale(weight, target, scale, learning_rate):
+    return weight - learning_rate * 2 * (np.round(weight) - target)
+
+
+def _move_alone(weight, target, scale, learning_rate):
+    return learning_rate * 2 * (scale * np.round(weight / scale) - target)
+
+
 def _cases(rng):
     found = []
     for size in (3, 6, 9, 20):
@@ -93,6 +113,31 @@ register(
                 name="rounds the result",
                 answer=_rounds_again,
                 hint="You rounded after the step. Rounding is for the forward pass; what is kept is exact.",
+            ),
+            Misconception(
+                name="walks uphill",
+                answer=_uphill,
+                hint="You added the slope. To make a loss smaller, step against its slope.",
+            ),
+            Misconception(
+                name="the mean instead of the sum",
+                answer=_mean_loss,
+                hint="Your moves are divided by the number of weights. That is right for a mean; this loss is a sum.",
+            ),
+            Misconception(
+                name="the integer instead of the rounded weight",
+                answer=_integer,
+                hint="You compare the integer with the target. Q(w) is the integer times the scale.",
+            ),
+            Misconception(
+                name="rounds to whole numbers",
+                answer=_without_scale,
+                hint="You rounded to whole numbers. The levels are a scale apart.",
+            ),
+            Misconception(
+                name="the move alone",
+                answer=_move_alone,
+                hint="That is the learning rate times the slope. Which weights does it move, and to where?",
             ),
             Misconception(
                 name="half of the slope",

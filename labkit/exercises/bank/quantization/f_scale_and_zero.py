@@ -31,6 +31,21 @@ def _variant(smallest, largest, *, steps=255, whole=True, low=-128, zero=True):
     return scale, round(found) if whole else found
 
 
+def _wrong_sign(smallest, largest):
+    bottom, top = min(smallest, 0.0), max(largest, 0.0)
+    scale = (top - bottom) / 255
+    return scale, round(-128 + bottom / scale)
+
+
+def _cuts_off(smallest, largest):
+    scale, found = _variant(smallest, largest, whole=False)
+    return scale, int(round(found, 9))  # 9: so that a whole number stays what it is
+
+
+def _swapped(smallest, largest):
+    return scale_and_zero(smallest, largest)[::-1]
+
+
 def _articles(smallest, largest):
     return 0.1, 0.1
 
@@ -52,12 +67,13 @@ register(
         difficulty=2,
         minutes=8,
         question="For weights from smallest to largest, return the scale and the zero point of signed bytes, −128 to "
-        "127: the grid runs from the smallest to the largest, zero included.",
+        "127: the grid runs from the smallest to the largest, zero included. PyTorch wants the zero point as an int.",
         reference=scale_and_zero,
         public=(
             Case(args=(-1.0, 1.55), note="255 steps of a hundredth"),
             Case(args=(0.5, 2.55), note="all weights are positive: zero still belongs on the grid"),
             Case(args=(-2.0, 0.3), note="mostly negative"),
+            Case(args=(-0.6, 1.2), note="no zero point fits exactly"),
         ),
         hidden=_cases,
         misconceptions=(
@@ -71,6 +87,23 @@ register(
                 name="a fractional zero point",
                 answer=lambda smallest, largest: _variant(smallest, largest, whole=False),
                 hint="Your zero point is a fraction. It is the integer that stands for zero; PyTorch takes no other.",
+            ),
+            Misconception(
+                name="cuts the zero point off",
+                answer=_cuts_off,
+                hint="You cut off what comes after the point of the zero point. Take the nearest integer: then the "
+                "grid is shifted by half a step at most.",
+            ),
+            Misconception(
+                name="below the lowest integer",
+                answer=_wrong_sign,
+                hint="Your zero point lies below −128 where there are negative weights. Zero lies *above* the smallest "
+                "weight: which sign has what you add to −128?",
+            ),
+            Misconception(
+                name="zero point first",
+                answer=_swapped,
+                hint="Both numbers are right. The scale comes first.",
             ),
             Misconception(
                 name="counts from zero",

@@ -72,6 +72,37 @@ def _affine(parameters):
     return _matrices(parameters, back)
 
 
+def _on_scale(parameters, size, *, clip=True, rounding=np.round, back=True):
+    def rounded(weight):
+        step = size(weight) / 127
+        step = np.where(step == 0, 1.0, step)
+        integers = rounding(weight / step)
+        integers = np.clip(integers, -127, 127) if clip else integers
+        return integers * step if back else integers
+
+    return _matrices(parameters, rounded)
+
+
+def _largest(weight):
+    return np.abs(weight).max()
+
+
+def _a_scale_a_row(parameters):
+    return _on_scale(parameters, lambda weight: np.abs(weight).max(axis=1, keepdims=True))
+
+
+def _cuts_off(parameters):
+    return _on_scale(parameters, _largest, rounding=np.trunc)
+
+
+def _integers(parameters):
+    return _on_scale(parameters, _largest, back=False)
+
+
+def _largest_value(parameters, *, clip=True):
+    return _on_scale(parameters, np.max, clip=clip)
+
+
 def _one_scale(parameters):
     return _variant(parameters, scale=max(np.abs(weight).max() for weight in parameters.values()) / 127)
 
@@ -107,6 +138,7 @@ register(
                 args=({"a.weight": np.array([[2.54, 0.03]]), "b.weight": np.array([[0.01], [-0.0043]])},),
                 note="a matrix of large weights, one of small ones",
             ),
+            Case(args=({"a.weight": np.array([[0.013, -0.0381], [0.02, 0.0055]])},), note="the largest is negative"),
             Case(
                 args=({"a.weight": np.zeros((1, 2)), "norm.weight": np.array([0.91, 1.1])},), note="a matrix of zeros"
             ),
@@ -142,6 +174,35 @@ register(
                 answer=_affine,
                 hint="You ran the grid from the smallest weight to the largest, as in the exercise before. Here it is "
                 "symmetric: zero in the middle, no zero point.",
+            ),
+            Misconception(
+                name="the largest value instead of the largest size",
+                answer=_largest_value,
+                hint="You take the largest weight with its sign. Where the weight that sticks out is negative, the "
+                "grid does not reach it, and clips it.",
+            ),
+            Misconception(
+                name="the largest value, not clipped",
+                answer=lambda parameters: _largest_value(parameters, clip=False),
+                hint="You take the largest weight with its sign. Where the weight that sticks out is negative, your "
+                "integers run on below −127.",
+            ),
+            Misconception(
+                name="a scale for each row",
+                answer=_a_scale_a_row,
+                hint="You gave each row a scale of its own. That would be closer, but here one scale for each matrix "
+                "is asked for.",
+            ),
+            Misconception(
+                name="cuts the fraction off",
+                answer=_cuts_off,
+                hint="You cut off what comes after the point (a cast to an integer does that). Take the nearest "
+                "integer.",
+            ),
+            Misconception(
+                name="gives the integers",
+                answer=_integers,
+                hint="These are the integers. The way back is missing: the model computes with weights.",
             ),
             Misconception(
                 name="drops the vectors",

@@ -72,6 +72,11 @@ def _flat_places(matrix):
     return values, np.flatnonzero(matrix).tolist(), starts
 
 
+def _starts_in_the_whole_matrix(matrix):
+    values, columns, _ = to_csr(matrix)
+    return values, columns, [row * len(matrix[0]) for row in range(len(matrix) + 1)]
+
+
 def _forgets_empty_rows(matrix):
     return to_csr([row for row in matrix if any(row)])
 
@@ -152,6 +157,12 @@ register(
                 name="leaves empty rows out",
                 answer=_forgets_empty_rows,
                 hint="A row of zeros has no values, but it has a start all the same: without it later rows move up.",
+            ),
+            Misconception(
+                name="starts among all numbers",
+                answer=_starts_in_the_whole_matrix,
+                hint="Your starts count all numbers of the matrix. The zeros are not written: where does a row start "
+                "among the values that are left?",
             ),
         ),
         alternatives=(_by_numpy, _by_scipy),

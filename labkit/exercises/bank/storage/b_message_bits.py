@@ -61,6 +61,19 @@ def _each_symbol_once(symbols):
     return sum(math.log2(len(symbols) / c) for c in collections.Counter(symbols).values())
 
 
+def _weighed_twice(symbols):
+    shares = {symbol: count / len(symbols) for symbol, count in collections.Counter(symbols).items()}
+    return -sum(shares[symbol] * math.log2(shares[symbol]) for symbol in symbols)
+
+
+def _below_zero(symbols):
+    return -message_bits(symbols)
+
+
+def _message_rounded_up(symbols):
+    return math.ceil(message_bits(symbols) - 1e-9)
+
+
 def _random(rng):
     return tuple(
         Case(args=(np.clip(np.round(rng.normal(size=n) * scale), -7, 7).astype(int).tolist(),))
@@ -121,6 +134,23 @@ register(
                 name="each symbol once",
                 answer=_each_symbol_once,
                 hint="You add up the price of each different symbol once. It is paid every time that the symbol comes.",
+            ),
+            Misconception(
+                name="weighs each symbol twice",
+                answer=_weighed_twice,
+                hint="You go through the whole message, and multiply by the share as well. In the message each symbol "
+                "stands as often as it occurs: do one of the two.",
+            ),
+            Misconception(
+                name="the sign",
+                answer=_below_zero,
+                hint="Your result is below zero. The logarithm of a share is negative, and a symbol costs bits.",
+            ),
+            Misconception(
+                name="rounds the message up",
+                answer=_message_rounded_up,
+                hint="You round the whole message up. A file does have whole bits, but this is the bound for its "
+                "size: leave the fraction.",
             ),
         ),
         alternatives=(_by_numpy, _by_scipy),

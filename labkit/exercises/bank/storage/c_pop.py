@@ -49,6 +49,21 @@ def _slot_by_the_count(number, counts):
     return symbol, count * (number // total) + number % total % count
 
 
+def _remainder_by_the_count(number, counts):
+    symbol, _ = pop(number, counts)
+    return symbol, counts[symbol] * (number // sum(counts)) + number % counts[symbol]
+
+
+def _with_a_fraction(number, counts):
+    symbol, _ = pop(number, counts)
+    total = sum(counts)
+    return symbol, counts[symbol] * (number / total) + number % total - sum(counts[:symbol])
+
+
+def _slot_for_a_symbol(number, counts):
+    return number % sum(counts), pop(number, counts)[1]
+
+
 def _digits_of_the_alphabet(number, counts):
     return number % len(counts), number // len(counts)
 
@@ -120,6 +135,23 @@ register(
                 name="a slot too many",
                 answer=_off_by_one,
                 hint="A symbol with two slots that starts at 0 owns the slots 0 and 1. Does yours take slot 2 as well?",
+            ),
+            Misconception(
+                name="the number's remainder by the count",
+                answer=_remainder_by_the_count,
+                hint="You take the remainder of this number by the count. The push took that of the number before, "
+                "and kept it in the slot.",
+            ),
+            Misconception(
+                name="does not round the quotient down",
+                answer=_with_a_fraction,
+                hint="Your number has a fraction. How many *whole* times is the total in it?",
+            ),
+            Misconception(
+                name="the slot for a symbol",
+                answer=_slot_for_a_symbol,
+                hint="You give the slot where the question asks for the symbol. A symbol can own several slots: whose "
+                "is it?",
             ),
         ),
         alternatives=(_by_numpy, _by_a_list_of_slots),

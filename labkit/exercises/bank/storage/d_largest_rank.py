@@ -23,6 +23,14 @@ def _all_that_there_is(rows, columns):
     return min(rows, columns) - 1
 
 
+def _the_full_rank(rows, columns):
+    return min(rows, columns)
+
+
+def _one_less(rows, columns):
+    return rows * columns // (rows + columns) - 1
+
+
 def _half_of_the_side(rows, columns):
     return min(rows, columns) // 2
 
@@ -86,6 +94,18 @@ register(
                 name="a square factor",
                 answer=_square_factors,
                 hint="You look for a rank whose square is small enough. They are rows × rank and rank × columns.",
+            ),
+            Misconception(
+                name="the full rank",
+                answer=_the_full_rank,
+                hint="At the full rank the factors can make any matrix of that shape, and hold more weights than it "
+                "does. Count those of both.",
+            ),
+            Misconception(
+                name="always one less",
+                answer=_one_less,
+                hint="You take one off in every case. That is right where both have just as many weights, but not at "
+                "100 × 20: try the next rank there.",
             ),
         ),
         alternatives=(_by_search, _by_list),

@@ -59,6 +59,14 @@ def _rounded_down(tokens, rows, width, bits):
     return (rows * width * bits + tokens * int(math.log2(rows))) / 8
 
 
+def _to_the_nearest(tokens, rows, width, bits):
+    return (rows * width * bits + tokens * round(math.log2(rows))) / 8
+
+
+def _without_the_table(tokens, rows, width, bits):
+    return tokens * math.ceil(math.log2(rows)) / 8
+
+
 def _a_number_too_many(tokens, rows, width, bits):
     return (rows * width * bits + tokens * rows.bit_length()) / 8
 
@@ -85,7 +93,7 @@ def _random(rng):
         tokens, width = 8 * int(rng.integers(1_250, 5_000)), 8 * int(rng.integers(4, 50))
         return Case(args=(tokens, int(rows), width, int(rng.integers(2, 33))))
 
-    return tuple(one(rows) for rows in (4096, *rng.integers(500, 9_000, size=5)))
+    return tuple(one(rows) for rows in (4096, 1100, 3000, *rng.integers(500, 9_000, size=4)))
 
 
 register(
@@ -101,7 +109,7 @@ register(
         public=(
             Case(args=(8, 4, 2, 16), note="8 tokens, 4 rows of 2 weights with 16 bits: 16 bytes and 2 bytes"),
             Case(args=(30522, 4096, 384, 4), note="our vocabulary, merged to 4,096 rows"),
-            Case(args=(1000, 100, 10, 8), note="a number of rows that is no power of two"),
+            Case(args=(1000, 70, 10, 8), note="a number of rows that is no power of two"),
         ),
         hidden=_random,
         misconceptions=(
@@ -149,7 +157,7 @@ register(
             Misconception(
                 name="rounds the bits down",
                 answer=_rounded_down,
-                hint="Your row numbers are a bit too short: with 6 bits one can tell 64 rows apart, but not 100.",
+                hint="Your row numbers are a bit too short: with 6 bits one can tell 64 rows apart, but not 70.",
             ),
             Misconception(
                 name="a bit too many at a power of two",
@@ -176,6 +184,17 @@ register(
                 name="bits, not bytes",
                 answer=_bits_not_bytes,
                 hint="Everything is counted, but in bits. The question asks for bytes.",
+            ),
+            Misconception(
+                name="rounds to the nearest number of bits",
+                answer=_to_the_nearest,
+                hint="You round the bits of a row number to the nearest whole number, which is sometimes the lower "
+                "one. Then there are more rows than numbers.",
+            ),
+            Misconception(
+                name="forgets the table",
+                answer=_without_the_table,
+                hint="The map is right. The rows that were kept are in the file too.",
             ),
         ),
         alternatives=(_by_bit_length, _by_search),

@@ -71,6 +71,32 @@ def _square_output_matrix(tokens, hidden, heads, head_size, width):
     return layer_macs(tokens, hidden, heads, head_size, width) + tokens * hidden * (hidden - inside)
 
 
+def _projections_of_one_head(tokens, hidden, heads, head_size, width):
+    return tokens * (4 * hidden * head_size + 2 * tokens * heads * head_size + 2 * hidden * width)
+
+
+def _square_projections(tokens, hidden, heads, head_size, width):
+    return tokens * (4 * hidden * hidden + 2 * tokens * heads * head_size + 2 * hidden * width)
+
+
+def _projections_between_heads(tokens, hidden, heads, head_size, width):
+    inside = heads * head_size
+    return tokens * (4 * inside * inside + 2 * tokens * inside + 2 * hidden * width)
+
+
+def _attention_as_wide_as_a_token(tokens, hidden, heads, head_size, width):
+    return tokens * (4 * hidden * heads * head_size + 2 * tokens * hidden + 2 * hidden * width)
+
+
+def _feed_forward_from_the_heads(tokens, hidden, heads, head_size, width):
+    inside = heads * head_size
+    return tokens * (4 * hidden * inside + 2 * tokens * inside + 2 * inside * width)
+
+
+def _one_for_each_pair(tokens, hidden, heads, head_size, width):
+    return tokens * (4 * hidden * heads * head_size + 2 * tokens * heads + 2 * hidden * width)
+
+
 def _random(rng):
     return tuple(
         Case(args=(int(rng.integers(2, 40)), 64 * int(rng.integers(2, 9)), int(rng.integers(1, 4)), 32,
@@ -156,6 +182,41 @@ register(
                 answer=_square_output_matrix,
                 hint="Three of the four projections are as narrow as the heads. The output matrix reads what the heads "
                 "give: is that still the hidden size when some are missing?",
+            ),
+            Misconception(
+                name="projections of one head",
+                answer=_projections_of_one_head,
+                hint="Your four projections serve a single head. Every head needs its query, its key and its value, "
+                "and the output matrix reads them all.",
+            ),
+            Misconception(
+                name="takes the projections as square",
+                answer=_square_projections,
+                hint="Your two products of attention shrink when heads are missing, and your four projections do not. "
+                "How wide are they on the side of the heads?",
+            ),
+            Misconception(
+                name="projections between heads",
+                answer=_projections_between_heads,
+                hint="Your projections have the heads' numbers on both sides. A token comes in and goes out with all "
+                "of its hidden size, whatever heads there are.",
+            ),
+            Misconception(
+                name="attention as wide as a token",
+                answer=_attention_as_wide_as_a_token,
+                hint="Your projections are right. But scores and weighted sums are made of the numbers that the heads "
+                "have, and these are fewer than the hidden size when heads are missing.",
+            ),
+            Misconception(
+                name="feed-forward from the heads",
+                answer=_feed_forward_from_the_heads,
+                hint="The feed-forward part comes after the output matrix. How many numbers does a token have there?",
+            ),
+            Misconception(
+                name="one for each pair of tokens",
+                answer=_one_for_each_pair,
+                hint="In attention you count one multiply-add for each pair of tokens and head. A score is made of "
+                "two rows of numbers: how many multiply-adds does that take?",
             ),
         ),
         alternatives=(_matrix_by_matrix, _token_by_token),

@@ -66,11 +66,36 @@ def _keeps_the_last(count, drop, which):
     return kept_layers(count, drop, which)
 
 
+def _every_second_from_the_end(count, drop, which):
+    if which == "alternate":
+        return [layer for layer in range(count) if (count - 1 - layer) % 2]
+    return kept_layers(count, drop, which)
+
+
+def _keeps_the_even_ones(count, drop, which):
+    if which == "alternate":
+        return list(range(0, count, 2))
+    return kept_layers(count, drop, which)
+
+
+def _spreads_the_gaps(count, drop, which):
+    if which == "alternate" and drop:
+        return [layer for layer in range(count) if layer not in [count - 1 - i * (count // drop) for i in range(drop)]]
+    return kept_layers(count, drop, which)
+
+
+def _in_falling_order(count, drop, which):
+    layers = kept_layers(count, drop, which)
+    return layers[::-1] if which == "alternate" else layers
+
+
 def _random(rng):
     sizes = [int(count) for count in rng.integers(5, 25, size=4)]
     cases = [(count, int(rng.integers(1, count // 2)), which)
              for count in sizes for which in ("last", "first", "alternate")]  # fmt: skip
-    return tuple(Case(args=args) for args in [*cases, (9, 0, "last"), (7, 1, "first"), (8, 1, "alternate")])
+    return tuple(
+        Case(args=args) for args in [*cases, (9, 0, "last"), (7, 1, "first"), (8, 1, "alternate"), (9, 2, "alternate")]
+    )
 
 
 register(
@@ -131,6 +156,30 @@ register(
                 name="alternates but spares the last",
                 answer=_keeps_the_last,
                 hint="You leave the last layer and begin with the one before. The last is the first to go.",
+            ),
+            Misconception(
+                name="alternates to the end",
+                answer=_every_second_from_the_end,
+                hint="For alternate you take out every second layer, however many should go. Stop after `drop` of "
+                "them.",
+            ),
+            Misconception(
+                name="keeps the even ones",
+                answer=_keeps_the_even_ones,
+                hint="For alternate you keep layers 0, 2, 4 and so on, whatever `drop` says. How many should go, and "
+                "from which end?",
+            ),
+            Misconception(
+                name="spreads the gaps",
+                answer=_spreads_the_gaps,
+                hint="You spread the layers that go over the whole model. Alternate means every *second* one, from "
+                "the end, until enough are gone.",
+            ),
+            Misconception(
+                name="in falling order",
+                answer=_in_falling_order,
+                hint="The layers are the right ones, but for alternate your list runs backwards. They stay in their "
+                "old order.",
             ),
         ),
         alternatives=(_by_cases, _by_removing),

@@ -73,6 +73,40 @@ def _loses_the_sign_in_the_error(truth, first, second):
     return difference, _loses_the_sign(truth, first, second)[1]
 
 
+def _variance_of_the_mean(truth, first, second):
+    difference, error = paired_difference(truth, first, second)
+    return difference, error**2
+
+
+def _variance_for_the_spread(truth, first, second):
+    change = (second == truth).astype(float) - (first == truth)
+    return change.mean(), change.var() / np.sqrt(len(change))
+
+
+def _around_zero(truth, first, second):
+    change = (second == truth).astype(float) - (first == truth)
+    return change.mean(), np.sqrt((change**2).mean() / len(change))
+
+
+def _adds_the_errors(truth, first, second):
+    a, b = first == truth, second == truth
+    return b.mean() - a.mean(), (a.std() + b.std()) / np.sqrt(len(truth))
+
+
+def _subtracts_labels(truth, first, second):
+    change = (second - first).astype(float)
+    return change.mean(), change.std() / np.sqrt(len(change))
+
+
+def _in_points(truth, first, second):
+    return tuple(100 * number for number in paired_difference(truth, first, second))
+
+
+def _twice_the_error(truth, first, second):
+    difference, error = paired_difference(truth, first, second)
+    return difference, 2 * error
+
+
 def _random(rng):
     cases = []
     for rows in (30, 120, 419):
@@ -146,8 +180,8 @@ register(
             Misconception(
                 name="divides by n - 1",
                 answer=_divides_by_n_minus_1,
-                hint="Your difference is right and your error a little too large: its standard deviation divides by "
-                "n - 1. Both are in use; here divide by n.",
+                hint="Your difference is right and your error a little too large: n - 1 stands in it where n should "
+                "stand. Both are in use; here it is n.",
             ),
             Misconception(
                 name="loses the sign of a change",
@@ -160,6 +194,46 @@ register(
                 answer=_loses_the_sign_in_the_error,
                 hint="The difference is right. But its error comes from a row without signs: for its spread, too, "
                 "a loss and a gain lie on two sides of zero.",
+            ),
+            Misconception(
+                name="leaves out the last root",
+                answer=_variance_of_the_mean,
+                hint="Your error is the square of the right one: a variance. An error has the unit of the mean.",
+            ),
+            Misconception(
+                name="variance for the spread",
+                answer=_variance_for_the_spread,
+                hint="You divide by the root, as you should, but what you divide is the row's variance. Which measure "
+                "of spread has the unit of the row?",
+            ),
+            Misconception(
+                name="around zero",
+                answer=_around_zero,
+                hint="Your error is a little too large. You measure how far the changes lie from 0; a standard "
+                "deviation measures how far they lie from their mean.",
+            ),
+            Misconception(
+                name="adds the errors",
+                answer=_adds_the_errors,
+                hint="You add the errors of two scores, which is too large even for models that saw different rows. "
+                "Here they saw the same ones: make one row of changes first.",
+            ),
+            Misconception(
+                name="subtracts labels",
+                answer=_subtracts_labels,
+                hint="You subtract the number of one label from that of another. These numbers are names. What counts "
+                "for each row is whether a model was right.",
+            ),
+            Misconception(
+                name="in points",
+                answer=_in_points,
+                hint="Both numbers are a hundred times the right ones: you give points, and shares are asked for.",
+            ),
+            Misconception(
+                name="twice the error",
+                answer=_twice_the_error,
+                hint="Your error is twice the right one. That is how far a 95 % interval reaches; asked for is one "
+                "standard error.",
             ),
         ),
         alternatives=(_by_counting, _by_covariance),

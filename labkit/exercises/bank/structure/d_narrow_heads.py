@@ -78,6 +78,31 @@ def _zeros_instead(query, query_bias, output, output_bias, head_size, kept):
     return query * mask[:, None], query_bias * mask, output * mask, output_bias
 
 
+def _the_first_ones(query, query_bias, output, output_bias, head_size, kept):
+    return narrow_heads(query, query_bias, output, output_bias, head_size, range(len(kept)))
+
+
+def _output_as_it_was(query, query_bias, output, output_bias, head_size, kept):
+    rows, bias, _, _ = narrow_heads(query, query_bias, output, output_bias, head_size, kept)
+    return rows, bias, output.copy(), output_bias.copy()
+
+
+def _blocks_overlap(query, query_bias, output, output_bias, head_size, kept):
+    places = [head + i for head in kept for i in range(head_size)]
+    return query[places], query_bias[places], output[:, places], output_bias.copy()
+
+
+def _heads_as_an_axis(query, query_bias, output, output_bias, head_size, kept):
+    blocks = [slice(head * head_size, (head + 1) * head_size) for head in kept]
+    parts = [[query[one] for one in blocks], [query_bias[one] for one in blocks], [output[:, one] for one in blocks]]
+    return (*map(np.array, parts), output_bias.copy())
+
+
+def _output_on_its_side(query, query_bias, output, output_bias, head_size, kept):
+    rows, bias, columns, _ = narrow_heads(query, query_bias, output, output_bias, head_size, kept)
+    return rows, bias, columns.T, output_bias.copy()
+
+
 def _layer(rng, hidden, heads, head_size):
     inside = heads * head_size
     return (rng.normal(size=(inside, hidden)), rng.normal(size=inside), rng.normal(size=(hidden, inside)),
@@ -179,6 +204,33 @@ register(
                 answer=_zeros_instead,
                 hint="Your matrices are as large as before, with zeros in them. That was the last lesson: nothing "
                 "gets faster by it.",
+            ),
+            Misconception(
+                name="as many, but the first",
+                answer=_the_first_ones,
+                hint="You keep as many heads as asked for, but the first ones. `kept` says which.",
+            ),
+            Misconception(
+                name="the output matrix as it was",
+                answer=_output_as_it_was,
+                hint="The query's side is right. The output matrix still waits for the numbers of heads that are gone.",
+            ),
+            Misconception(
+                name="blocks that overlap",
+                answer=_blocks_overlap,
+                hint="Your block of head h begins at place h. How many places do the heads before it take?",
+            ),
+            Misconception(
+                name="heads as an axis of their own",
+                answer=_heads_as_an_axis,
+                hint="The places are the right ones, but you stacked the heads along a new axis. A matrix stays a "
+                "matrix: lay the blocks one after the other.",
+            ),
+            Misconception(
+                name="the output matrix on its side",
+                answer=_output_on_its_side,
+                hint="The right columns, but your output matrix is turned: it has the heads' numbers along its first "
+                "axis. PyTorch keeps (outputs, inputs).",
             ),
         ),
         alternatives=(_by_shape, _by_mask),

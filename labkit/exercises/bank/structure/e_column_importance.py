@@ -51,6 +51,30 @@ def _one_number_a_batch(weight, gradients):
     return np.abs((weight * gradients).sum(axis=1)).mean(axis=1)
 
 
+def _sum_over_batches(weight, gradients):
+    return np.abs((weight * gradients).sum(axis=1)).sum(axis=0)
+
+
+def _mean_down_the_column(weight, gradients):
+    return np.abs((weight * gradients).mean(axis=1)).mean(axis=0)
+
+
+def _squares(weight, gradients):
+    return np.square((weight * gradients).sum(axis=1)).mean(axis=0)
+
+
+def _root_mean_square(weight, gradients):
+    return np.sqrt(_squares(weight, gradients))
+
+
+def _still_by_batch(weight, gradients):
+    return np.abs((weight * gradients).sum(axis=1))
+
+
+def _size_of_the_weights(weight, gradients):
+    return np.abs((np.abs(weight) * gradients).sum(axis=1)).mean(axis=0)
+
+
 def _random(rng):
     return tuple(
         Case(args=(rng.normal(size=shape[1:]), rng.normal(size=shape)))
@@ -65,7 +89,8 @@ register(
         title="What a column is worth to the loss",
         difficulty=2,
         minutes=10,
-        question="Score each column by the size of its mask's derivative, mean over the batches.",
+        question="Score each column by the size of the loss's derivative by the column's factor, mean over the "
+        "batches.",
         reference=column_importance,
         public=(
             Case(
@@ -121,10 +146,42 @@ register(
                 answer=_one_number_a_batch,
                 hint="The last mean is over the columns. One score for each column is wanted, mean over the batches.",
             ),
+            Misconception(
+                name="sum over the batches",
+                answer=_sum_over_batches,
+                hint="You add up over the batches, so your scores grow with their number. Asked for is the mean.",
+            ),
+            Misconception(
+                name="mean down the column",
+                answer=_mean_down_the_column,
+                hint="You take the mean over the outputs. The derivative is a sum: look at its formula again.",
+            ),
+            Misconception(
+                name="squares",
+                answer=_squares,
+                hint="You square what the batches say. Take its size, as it is.",
+            ),
+            Misconception(
+                name="root of the mean square",
+                answer=_root_mean_square,
+                hint="With one batch your scores are right. Over several you take the root of the mean square, in "
+                "which one loud batch counts for more. Take the mean of the sizes.",
+            ),
+            Misconception(
+                name="still one score a batch",
+                answer=_still_by_batch,
+                hint="You have a score for each batch and column. The mean over the batches is missing.",
+            ),
+            Misconception(
+                name="the size of each weight",
+                answer=_size_of_the_weights,
+                hint="You take the weights without their sign. A weight's sign decides whether its product with the "
+                "gradient adds or cancels: multiply first.",
+            ),
         ),
         alternatives=(_by_einsum, _by_loop),
         hints=(
-            "The derivative by a column's mask, in one batch, is the sum of weight times gradient down that column.",
+            "The derivative by a column's factor, in one batch, is the sum of weight times gradient down that column.",
             "`weight * gradients` has the shape (batches, outputs, columns). Sum over the outputs.",
             "Then the size of each number, and then the mean over the batches: in this order.",
         ),

@@ -54,6 +54,30 @@ def _share_as_removed(milliseconds, kept):
     return speedup(milliseconds, {part: 1 - share for part, share in kept.items()})
 
 
+def _how_much_more(milliseconds, kept):
+    return speedup(milliseconds, kept) - 1
+
+
+def _share_saved(milliseconds, kept):
+    return 1 - 1 / speedup(milliseconds, kept)
+
+
+def _milliseconds_left(milliseconds, kept):
+    return sum(milliseconds.values()) / speedup(milliseconds, kept)
+
+
+def _milliseconds_saved(milliseconds, kept):
+    return sum(milliseconds[part] * (1 - share) for part, share in kept.items())
+
+
+def _asks_for_every_part(milliseconds, kept):
+    return sum(milliseconds.values()) / sum(time * kept[part] for part, time in milliseconds.items())
+
+
+def _divides_by_the_share(milliseconds, kept):
+    return sum(milliseconds.values()) / sum(time / kept.get(part, 1.0) for part, time in milliseconds.items())
+
+
 def _random(rng):
     cases = []
     for _ in range(6):
@@ -118,6 +142,39 @@ register(
                 name="takes the share as removed",
                 answer=_share_as_removed,
                 hint="`kept` says what stays of a part. You took it for what goes.",
+            ),
+            Misconception(
+                name="how much more",
+                answer=_how_much_more,
+                hint="Your number is the right one less 1. A whole that takes as long as before is 1 times as fast, "
+                "not 0 times.",
+            ),
+            Misconception(
+                name="gives the share saved",
+                answer=_share_saved,
+                hint="That is the share of the time that is saved. How many times does the new time fit into the old "
+                "one?",
+            ),
+            Misconception(
+                name="gives milliseconds",
+                answer=_milliseconds_left,
+                hint="That is how many milliseconds the whole takes afterwards. How many times faster is it?",
+            ),
+            Misconception(
+                name="gives the milliseconds saved",
+                answer=_milliseconds_saved,
+                hint="That is how many milliseconds are saved. How many times faster is the whole?",
+            ),
+            Misconception(
+                name="asks for every part",
+                answer=_asks_for_every_part,
+                hint="A dictionary was asked for something that it does not hold. `kept` names some of the parts "
+                "only: what does a part keep that it does not name?",
+            ),
+            Misconception(
+                name="divides by the share",
+                answer=_divides_by_the_share,
+                hint="You divide a part's time by its share, so that it grows. It keeps that share of its time.",
             ),
         ),
         alternatives=(_by_saving, _by_shares),

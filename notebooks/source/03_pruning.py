@@ -467,13 +467,16 @@ reference_table("pruning", ["teacher", "gradual 80 %", "gradual 80 %, movement"]
 
 # %% [markdown]
 # A macro-F1 near 0.07 is that of a model which gives all headlines the same topic. If that is the last line, the long
-# training did not help either. Is movement a bad criterion, then? Two things are different in the paper. Sanh et al.
-# prune *while* the model is fine-tuned, so its weights have somewhere to go. Our student starts as a copy of its
-# teacher, and has little to correct: its first gradients are mostly noise. Among noise the lowest score has a weight
-# that is large *and* has a large gradient, and that is not one which can be spared. And in the paper a masked weight
-# keeps its value and goes on collecting its score, so it may come back. Here what is gone stays gone, as with size.
-# Either may be the reason; we have not tested which. What we measured is a criterion *in this training*, not the
-# criterion by itself.
+# training did not help either. Is movement a bad criterion, then? Think of the weight with the lowest score. Its size
+# times its gradient is large, with the wrong sign. But a large product, of either sign, means that the loss reacts to
+# this weight. So the first cuts hit weights that matter, unless training has had the time to make them small first. In
+# the paper it has: many thousands of steps, the first of them without any cut.
+#
+# The paper differs in two more ways. It starts from the model *before* fine-tuning, and a masked weight keeps its value,
+# so it may come back. We tried each, and both together, on one fold with the short training: the model still gave one
+# topic to all. What did save it was to rank by the *size* of the score, without its sign. You can repeat that: put an
+# `abs` around the score in `_grow` of `labkit/steps/prune_magnitude.py`. One fold and one training are no proof. What
+# we measured is a criterion *in this training*, not the criterion by itself.
 #
 # ## Does pruning make a model generalise better?
 #

@@ -33,7 +33,8 @@ def main(words=()):
     experiments = {name: applied(policies[key]) for name, key in names.items()}
     found = measured({"teacher": teacher} | experiments, folds=folds, console=console)
     task = load_task(fold=0)
-    lengths = {rows: _lengths(three_answers(fine_tune(task), task, rows=rows), task) for rows in ROWS}
+    whole = fine_tune(task)
+    lengths = {rows: _lengths(three_answers(whole, task, rows=rows), task) for rows in ROWS}
     rows = [found["teacher"].row("teacher", teacher=found["teacher"])]
     for name, (count, trained, answer) in names.items():
         row = found[name].row(name, teacher=found["teacher"], policy=policies[count, trained, answer])

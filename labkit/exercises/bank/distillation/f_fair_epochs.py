@@ -54,16 +54,20 @@ def _rounds_down(rows, transfer, repeat, epochs, batch_size):
     return max(_gives_steps(rows, transfer, repeat, epochs, batch_size) // math.ceil(rows / batch_size), 1)
 
 
+def _passes(steps, rows, batch_size):
+    return max(round(steps / math.ceil(rows / batch_size)), 1)
+
+
 def _repeats_the_text(rows, transfer, repeat, epochs, batch_size):
-    return max(round(epochs * math.ceil(repeat * (rows + transfer) / batch_size) / math.ceil(rows / batch_size)), 1)
+    return _passes(epochs * math.ceil(repeat * (rows + transfer) / batch_size), rows, batch_size)
 
 
 def _repeats_the_wrong_one(rows, transfer, repeat, epochs, batch_size):
-    return max(round(epochs * math.ceil((rows + repeat * transfer) / batch_size) / math.ceil(rows / batch_size)), 1)
+    return _passes(epochs * math.ceil((rows + repeat * transfer) / batch_size), rows, batch_size)
 
 
 def _one_small_batch(rows, transfer, repeat, epochs, batch_size):
-    return max(round(math.ceil(epochs * (repeat * rows + transfer) / batch_size) / math.ceil(rows / batch_size)), 1)
+    return _passes(math.ceil(epochs * (repeat * rows + transfer) / batch_size), rows, batch_size)
 
 
 def _rounds_up(rows, transfer, repeat, epochs, batch_size):
@@ -71,7 +75,7 @@ def _rounds_up(rows, transfer, repeat, epochs, batch_size):
 
 
 def _parts_of_a_step(rows, transfer, repeat, epochs, batch_size):
-    return max(round(epochs * (repeat * rows + transfer) / batch_size / math.ceil(rows / batch_size)), 1)
+    return _passes(epochs * (repeat * rows + transfer) / batch_size, rows, batch_size)
 
 
 def _part_of_a_step_below(rows, transfer, repeat, epochs, batch_size):
@@ -80,13 +84,11 @@ def _part_of_a_step_below(rows, transfer, repeat, epochs, batch_size):
 
 def _batches_apart(rows, transfer, repeat, epochs, batch_size):
     steps = epochs * (math.ceil(repeat * rows / batch_size) + math.ceil(transfer / batch_size))
-    return max(round(steps / math.ceil(rows / batch_size)), 1)
+    return _passes(steps, rows, batch_size)
 
 
 def _repeats_both(rows, transfer, repeat, epochs, batch_size):
-    return max(
-        round(_gives_steps(rows, transfer, repeat, epochs, batch_size) / math.ceil(repeat * rows / batch_size)), 1
-    )
+    return _passes(_gives_steps(rows, transfer, repeat, epochs, batch_size), repeat * rows, batch_size)
 
 
 def _not_whole(rows, transfer, repeat, epochs, batch_size):

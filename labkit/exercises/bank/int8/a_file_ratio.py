@@ -32,12 +32,13 @@ def _only_the_quantized(shapes, quantized):
     return file_ratio({name: shapes[name] for name in quantized}, quantized)
 
 
-def _with_scales(shapes, quantized, scales):
-    """The ratio where a quantized matrix brings `scales(rows, columns)` scales, as a fraction."""
+def _with_scales(shapes, quantized, scales, *, each=4, for_all=False):
+    """The ratio where a quantized matrix brings `scales(rows, columns)` scales of `each` bytes, as a fraction."""
     before = after = 0
     for name, (rows, columns) in shapes.items():
         before += 4 * rows * columns
-        after += rows * columns + 4 * scales(rows, columns) if name in quantized else 4 * rows * columns
+        after += rows * columns if name in quantized else 4 * rows * columns
+        after += each * scales(rows, columns) if for_all or name in quantized else 0
     return Fraction(before, after)
 
 
@@ -79,19 +80,11 @@ def _the_share_saved(shapes, quantized):
 
 
 def _a_byte_a_scale(shapes, quantized):
-    before = after = 0
-    for name, (rows, columns) in shapes.items():
-        before += 4 * rows * columns
-        after += rows * columns + rows if name in quantized else 4 * rows * columns
-    return before / after
+    return float(_with_scales(shapes, quantized, lambda rows, columns: rows, each=1))
 
 
 def _scales_for_all(shapes, quantized):
-    before = after = 0
-    for name, (rows, columns) in shapes.items():
-        before += 4 * rows * columns
-        after += (rows * columns if name in quantized else 4 * rows * columns) + 4 * rows
-    return before / after
+    return float(_with_scales(shapes, quantized, lambda rows, columns: rows, for_all=True))
 
 
 def _random(rng):

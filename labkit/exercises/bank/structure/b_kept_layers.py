@@ -54,39 +54,23 @@ def _minus_nothing(count, drop, which):
     return kept_layers(count, drop, which)
 
 
-def _alternates_from_the_front(count, drop, which):
-    if which == "alternate":
-        return [layer for layer in range(count) if layer not in range(0, 2 * drop, 2)]
-    return kept_layers(count, drop, which)
+def _without(count, gone):
+    return [layer for layer in range(count) if layer not in gone]
 
 
-def _keeps_the_last(count, drop, which):
-    if which == "alternate":
-        return [layer for layer in range(count) if layer not in [count - 2 - 2 * i for i in range(drop)]]
-    return kept_layers(count, drop, which)
+def _alternating(kept):
+    """An answer that is right but for "alternate", where `kept(count, drop)` stay."""
+    return lambda count, drop, which: kept(count, drop) if which == "alternate" else kept_layers(count, drop, which)
 
 
-def _every_second_from_the_end(count, drop, which):
-    if which == "alternate":
-        return [layer for layer in range(count) if (count - 1 - layer) % 2]
-    return kept_layers(count, drop, which)
-
-
-def _keeps_the_even_ones(count, drop, which):
-    if which == "alternate":
-        return list(range(0, count, 2))
-    return kept_layers(count, drop, which)
-
-
-def _spreads_the_gaps(count, drop, which):
-    if which == "alternate" and drop:
-        return [layer for layer in range(count) if layer not in [count - 1 - i * (count // drop) for i in range(drop)]]
-    return kept_layers(count, drop, which)
-
-
-def _in_falling_order(count, drop, which):
-    layers = kept_layers(count, drop, which)
-    return layers[::-1] if which == "alternate" else layers
+_alternates_from_the_front = _alternating(lambda count, drop: _without(count, range(0, 2 * drop, 2)))
+_keeps_the_last = _alternating(lambda count, drop: _without(count, [count - 2 - 2 * i for i in range(drop)]))
+_every_second_from_the_end = _alternating(lambda count, drop: _without(count, range(count - 1, -1, -2)))
+_keeps_the_even_ones = _alternating(lambda count, drop: list(range(0, count, 2)))
+_spreads_the_gaps = _alternating(
+    lambda count, drop: _without(count, [count - 1 - i * (count // drop) for i in range(drop)])
+)
+_in_falling_order = _alternating(lambda count, drop: kept_layers(count, drop, "alternate")[::-1])
 
 
 def _random(rng):

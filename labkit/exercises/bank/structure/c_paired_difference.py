@@ -30,13 +30,21 @@ def _as_if_on_other_rows(truth, first, second):
     return b - a, np.sqrt((a * (1 - a) + b * (1 - b)) / len(truth))
 
 
+def _change(truth, first, second):
+    return (second == truth).astype(float) - (first == truth)
+
+
+def _mean_and_error(change):
+    return change.mean(), change.std() / np.sqrt(len(change))
+
+
 def _spread_of_one_row(truth, first, second):
-    change = (second == truth).astype(float) - (first == truth)
+    change = _change(truth, first, second)
     return change.mean(), change.std()
 
 
 def _divides_by_n(truth, first, second):
-    change = (second == truth).astype(float) - (first == truth)
+    change = _change(truth, first, second)
     return change.mean(), change.std() / len(change)
 
 
@@ -46,26 +54,24 @@ def _first_minus_second(truth, first, second):
 
 
 def _counts_disagreement(truth, first, second):
-    change = (second != first).astype(float)
-    return change.mean(), change.std() / np.sqrt(len(change))
+    return _mean_and_error((second != first).astype(float))
 
 
 def _only_rows_that_changed(truth, first, second):
-    change = (second == truth).astype(float) - (first == truth)
+    change = _change(truth, first, second)
     change = change[change != 0]
     if len(change) == 0:
         return 0.0, 0.0
-    return change.mean(), change.std() / np.sqrt(len(change))
+    return _mean_and_error(change)
 
 
 def _divides_by_n_minus_1(truth, first, second):
-    change = (second == truth).astype(float) - (first == truth)
+    change = _change(truth, first, second)
     return change.mean(), change.std(ddof=1) / np.sqrt(len(change))
 
 
 def _loses_the_sign(truth, first, second):
-    change = ((second == truth) ^ (first == truth)).astype(float)
-    return change.mean(), change.std() / np.sqrt(len(change))
+    return _mean_and_error(((second == truth) ^ (first == truth)).astype(float))
 
 
 def _loses_the_sign_in_the_error(truth, first, second):
@@ -79,12 +85,12 @@ def _variance_of_the_mean(truth, first, second):
 
 
 def _variance_for_the_spread(truth, first, second):
-    change = (second == truth).astype(float) - (first == truth)
+    change = _change(truth, first, second)
     return change.mean(), change.var() / np.sqrt(len(change))
 
 
 def _around_zero(truth, first, second):
-    change = (second == truth).astype(float) - (first == truth)
+    change = _change(truth, first, second)
     return change.mean(), np.sqrt((change**2).mean() / len(change))
 
 
@@ -94,8 +100,7 @@ def _adds_the_errors(truth, first, second):
 
 
 def _subtracts_labels(truth, first, second):
-    change = (second - first).astype(float)
-    return change.mean(), change.std() / np.sqrt(len(change))
+    return _mean_and_error((second - first).astype(float))
 
 
 def _in_points(truth, first, second):

@@ -411,6 +411,7 @@ def test_equal_whatever_the_container(expected, received):
         (2, [2], "shape"),
         ("a", 1, "type"),
         (float("inf"), float("-inf"), "value"),
+        (None, np.zeros(2), "type"),
     ],
 )
 def test_differences_have_a_kind(expected, received, kind):

@@ -49,7 +49,7 @@ def difference(received, expected, *, tolerance=1e-6, where=""):
         received = set(received)
     if hasattr(received, "tolist") and isinstance(expected, str):  # numpy's strings
         received = received.tolist()
-    if type(received) is not type(expected) and received != expected:
+    if type(received) is not type(expected) and (expected is None or received != expected):
         return _other_type(received, expected, where)
     if received != expected:
         return Difference("value", f"{_at(where)}expected {expected!r}, received {received!r}.")

@@ -24,19 +24,9 @@ def diagnose(exercise, runs, expected, cases):
     """
     best, best_rank = None, (False, 0)
     for misconception in exercise.misconceptions:
-        wrong = [run(misconception.answer, case, seconds=exercise.seconds) for case in cases]
-        tolerance = exercise.tolerance
-        telling = [i for i, one in enumerate(wrong) if not agree(one, expected[i], tolerance)]
-        # A misconception that gives the right values goes wrong by what it does to its inputs.
-        by_change = not telling
-        if by_change:
-            telling = [i for i, one in enumerate(wrong) if one.changed and not expected[i].changed]
-        same = [
-            agree(runs[i], one, tolerance) and (not by_change or runs[i].changed == one.changed)
-            for i, one in enumerate(wrong)
-        ]
-        if telling and all(same[i] for i in telling):
-            best_rank, best = max((best_rank, best), ((all(same), len(telling)), misconception), key=_rank)
+        rank = _rank(exercise, misconception, runs, expected, cases)
+        if rank > best_rank:
+            best, best_rank = misconception, rank
     return best
 
 
@@ -47,5 +37,18 @@ def agree(one, other, tolerance):
     return difference(one.value, other.value, tolerance=tolerance) is None
 
 
-def _rank(pair):
-    return pair[0]
+def _rank(exercise, misconception, runs, expected, cases):
+    """How well a misconception fits: (whether on all cases, how many it has to show for it); the number is 0 for no."""
+    wrong, right, same = [], [], []
+    for case, answered, wanted in zip(cases, runs, expected, strict=True):
+        wrong.append(run(misconception.answer, case, seconds=exercise.seconds))
+        right.append(agree(wrong[-1], wanted, exercise.tolerance))
+        same.append(agree(answered, wrong[-1], exercise.tolerance))
+        if not (right[-1] or same[-1]):
+            return False, 0  # the other cases would not change that
+    telling = [i for i, as_wanted in enumerate(right) if not as_wanted]
+    if not telling:  # a misconception that gives the right values goes wrong by what it does to its inputs
+        telling = [i for i, one in enumerate(wrong) if one.changed and not expected[i].changed]
+        same = [alike and runs[i].changed == wrong[i].changed for i, alike in enumerate(same)]
+    fits = telling and all(same[i] for i in telling)
+    return (all(same), len(telling)) if fits else (False, 0)

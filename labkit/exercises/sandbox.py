@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import dis
+import functools
 import importlib
 import io
 import random
@@ -97,12 +98,17 @@ def _import_beforehand(function):
         if not isinstance(code, CodeType) or code in seen:
             continue
         seen.add(code)
-        names = {step.argval for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"}
-        for name in names - sys.modules.keys():
+        for name in _imported(code) - sys.modules.keys():
             with contextlib.suppress(Exception):  # the answer itself will raise it, at its own line
                 importlib.import_module(name)
         known = getattr(one, "__globals__", {})
         waiting += [*code.co_consts, *(known[name] for name in code.co_names if name in known)]
+
+
+@functools.lru_cache(maxsize=1000)  # an answer is run on many cases
+def _imported(code):
+    """The names of the modules that a piece of code imports."""
+    return frozenset(step.argval for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME")
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ def reference_rows(name, *words):
     """List the names of our rows that begin with one of the words; none where the set has not been measured.
 
     >>> reference_rows("pruning", "teacher", "gradual"), reference_rows("nobody measured this", "teacher")
-    (['teacher', 'gradual 80 %', 'gradual 80 %, movement'], [])
+    (['teacher', 'gradual 80 %', 'gradual 80 %, movement', 'gradual 80 %, first-order'], [])
     """
     known = (FOLDER / f"{name}.json").is_file()
     return [row["name"] for row in reference(name)["rows"] if row["name"].startswith(words)] if known else []

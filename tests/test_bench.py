@@ -1,11 +1,12 @@
 """The benchmarks measure what they say, and write what the README shows."""
 
 import json
+from functools import partial
 
 import pytest
 import small
 
-from labkit import readme, reference
+from labkit import folds, readme, reference
 from labkit.bench import _policies, _step_times, distributed, pruning, training, vocabulary
 from labkit.classifier import pretrained
 from labkit.errors import SettingError
@@ -70,6 +71,8 @@ def test_pruning_writes_a_row_for_each_policy_with_its_paired_loss(folder, monke
 
 def test_vocabulary_compares_each_answer_with_the_nearest_of_its_rows_and_training(folder, monkeypatch, tmp_path):
     monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "cache"))
+    for module in (folds, vocabulary):
+        monkeypatch.setattr(module, "load_task", partial(load_task, limit=500))
     for module in (_policies, vocabulary):
         monkeypatch.setattr(module, "fine_tune", lambda task: small.classifier(task.labels))
     monkeypatch.setattr(vocabulary, "ROWS", (400,))

@@ -87,6 +87,16 @@ def test_losses_are_in_points_and_the_first_is_on_top():
     assert values == pytest.approx([-1.0, 2.0])
 
 
+def test_a_criterion_that_loses_nearly_all_is_an_arrow_with_its_number():
+    losses = {"magnitude": Interval(0.02, 0.01, 0.03), "movement": Interval(0.825, 0.811, 0.839)}
+    ax = plots.criteria(losses).axes[0]
+    assert [text.get_text().strip() for text in ax.texts] == ["82"]
+    assert [float(box.lines[0].get_xdata()[0]) for box in ax.containers] == pytest.approx([2.0])
+    assert ax.get_xlim()[1] == pytest.approx(3.6)
+    alone = plots.criteria({"movement": losses["movement"]}).axes[0]
+    assert alone.get_xlim()[1] > 83
+
+
 def test_the_gap_lies_between_both_lines():
     ax = FIGURES["gap_curves"]().axes[0]
     found = lines(ax)

@@ -140,7 +140,7 @@ def test_one_shot_zeros_stay_zeros_while_the_rest_trains():
     assert not small.same(small.state(classifier.model), small.state(untrained.model))
 
 
-@pytest.mark.parametrize("criterion", ["magnitude", "movement"])
+@pytest.mark.parametrize("criterion", ["magnitude", "movement", "first-order"])
 @pytest.mark.parametrize("scope", ["matrix", "global"])
 def test_gradual_zeros_only_grow_along_the_schedule_and_end_at_the_target(scope, criterion):
     step = PruneMagnitude(sparsity=0.8, schedule="gradual", scope=scope, criterion=criterion)
@@ -162,17 +162,26 @@ def test_a_schedule_that_starts_below_what_is_gone_brings_nothing_back():
     assert share(zeros[-1]) == pytest.approx(0.8, abs=0.002)
 
 
-def test_movement_is_the_sum_of_minus_weight_times_gradient():
+@pytest.mark.parametrize(
+    ("criterion", "scores", "left"),
+    [
+        # The largest weight goes: it was pushed towards zero.
+        ("movement", [-1.0, 0.0, 6.0, -4.0], [0.0, -2.0, 3.0, 0.0]),
+        # The largest weight stays: the loss reacts to it. The second was pushed to and fro, which counts as well.
+        ("first-order", [1.0, 8.0, 18.0, 40.0], [0.0, 0.0, 3.0, -4.0]),
+    ],
+)
+def test_scores_are_added_up_from_weight_times_gradient(criterion, scores, left):
     weight = torch.nn.Parameter(torch.tensor([[1.0, -2.0, 3.0, -4.0]]))
-    step = PruneMagnitude(sparsity=0.5, schedule="gradual", criterion="movement")
+    step = PruneMagnitude(sparsity=0.5, schedule="gradual", criterion=criterion)
     masking, state = Masking(step, {"w": weight}, every=1), State(model=None, optimizer=None, steps=2)
     for gradient in ([1.0, 1.0, -1.0, 0.5], [0.0, -1.0, -1.0, -1.5]):
         weight.grad = torch.tensor([gradient])
         masking.after_backward(state)
-    assert masking.moved["w"].tolist() == [[-1.0, 0.0, 6.0, -4.0]]
+    assert masking.added["w"].tolist() == [scores]
     state.step = 2
     masking.after_step(state)
-    assert weight.tolist() == [[0.0, -2.0, 3.0, 0.0]]  # the largest weight goes: it was pushed towards zero
+    assert weight.tolist() == [left]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +196,8 @@ def test_movement_is_the_sum_of_minus_weight_times_gradient():
         ({"schedule": "slow"}, r"schedule to be one of \('one-shot', 'gradual'\). Received 'slow'"),
         ({"scope": "layer"}, "scope to be one of"),
         ({"criterion": "taylor"}, "criterion to be one of"),
-        ({"criterion": "movement"}, 'with criterion="movement".*nothing has moved'),
+        ({"criterion": "movement"}, 'with criterion="movement".*nothing has been added up'),
+        ({"criterion": "first-order"}, 'with criterion="first-order".*nothing has been added up'),
     ],
 )
 def test_settings_that_make_no_sense(options, words):

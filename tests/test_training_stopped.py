@@ -48,7 +48,7 @@ SETTINGS = {
     "plain": None,
     "one-shot": {"sparsity": 0.6},
     "gradual": {"sparsity": 0.8, "schedule": "gradual"},
-    "movement": {"sparsity": 0.8, "schedule": "gradual", "criterion": "movement", "scope": "global"},
+    "first-order": {"sparsity": 0.8, "schedule": "gradual", "criterion": "first-order", "scope": "global"},
 }
 
 

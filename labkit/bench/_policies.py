@@ -1,28 +1,12 @@
-"""What benchmarks of policies share: each policy on each fold, its predictions pooled, and the time it took."""
+"""What benchmarks of policies share: each policy on each fold, and its predictions pooled."""
 
 import argparse
-import time
-from dataclasses import dataclass
 
 from labkit.fine_tuning import fine_tune
-from labkit.folds import Pooled, pool
+from labkit.folds import pool
 from labkit.outputs import predict_once
 
-__all__ = ["Result", "applied", "folds_of", "measured", "teacher"]
-
-
-@dataclass(frozen=True)
-class Result:
-    """Predictions of one experiment, pooled over the folds, and the seconds that they took."""
-
-    pooled: Pooled
-    seconds: float
-
-    def row(self, name, *, teacher, policy=None):
-        """Give the row of the results: F1, what is lost against the teacher, the policy as JSON, seconds."""
-        scores = self.pooled.scores(None if self is teacher else teacher.pooled)
-        written = None if policy is None else policy.to_json()
-        return {"name": name} | scores | {"policy": written, "seconds": round(self.seconds, 1)}
+__all__ = ["applied", "folds_of", "measured", "row", "teacher"]
 
 
 def folds_of(name, words, *, says):
@@ -43,12 +27,20 @@ def applied(policy):
 
 
 def measured(experiments, *, folds, console):
-    """Run experiments one after the other, the first of them the teacher; a dictionary of Results by name."""
+    """Run experiments one after the other, the first of them the teacher; a dictionary of Pooled by name."""
     found = {}
     for name, experiment in experiments.items():
-        start = time.perf_counter()
-        pooled = pool(experiment, folds=folds)
-        found[name] = Result(pooled, time.perf_counter() - start)
-        lost = pooled.loss_against(next(iter(found.values())).pooled)
-        console.print(f"{name:34} {pooled.f1()}  lost {lost.points()}")
+        found[name] = pool(experiment, folds=folds)
+        lost = found[name].loss_against(_first(found))
+        console.print(f"{name:34} {found[name].f1()}  lost {lost.points()}")
     return found
+
+
+def row(name, found, *, policy=None):
+    """Give a row of the results: F1, what is lost against the first of those found, the policy as JSON."""
+    scores = found[name].scores(None if found[name] is _first(found) else _first(found))
+    return {"name": name} | scores | {"policy": None if policy is None else policy.to_json()}
+
+
+def _first(found):
+    return next(iter(found.values()))

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from labkit import readme
 from labkit.baselines import tfidf_baseline
-from labkit.bench._policies import applied, folds_of, measured, teacher
+from labkit.bench._policies import applied, folds_of, measured, row, teacher
 from labkit.policy import Policy
 from labkit.recipes import LONG
 from labkit.reference import write_reference
@@ -20,6 +20,7 @@ POLICIES = {
     "one-shot 80 %, global": Policy([PruneMagnitude(0.8, scope="global")]),
     "gradual 80 %": Policy([PruneMagnitude(0.8, schedule="gradual"), LONG]),
     "gradual 80 %, movement": Policy([PruneMagnitude(0.8, schedule="gradual", criterion="movement"), LONG]),
+    "gradual 80 %, first-order": Policy([PruneMagnitude(0.8, schedule="gradual", criterion="first-order"), LONG]),
 }
 
 
@@ -28,7 +29,7 @@ def main(words=()):
     folds, console = folds_of("pruning", words, says=__doc__), Console(highlight=False)
     experiments = {name: applied(policy) for name, policy in POLICIES.items()}
     found = measured({"teacher": teacher, "TF-IDF": tfidf_baseline} | experiments, folds=folds, console=console)
-    rows = [one.row(name, teacher=found["teacher"], policy=POLICIES.get(name)) for name, one in found.items()]
+    rows = [row(name, found, policy=POLICIES.get(name)) for name in found]
     path = write_reference("pruning", {"command": " ".join(["labkit bench pruning", *words]), "rows": rows})
     readme.update()
     console.print(f"written to {path.name} and {readme.README.name}")

@@ -3,7 +3,7 @@
 import numpy as np
 from rich.console import Console
 
-from labkit.bench._policies import applied, folds_of, measured, teacher
+from labkit.bench._policies import applied, folds_of, measured, row, teacher
 from labkit.fine_tuning import fine_tune
 from labkit.policy import Policy
 from labkit.recipes import SHORT
@@ -35,12 +35,10 @@ def main(words=()):
     task = load_task(fold=0)
     whole = fine_tune(task)
     lengths = {rows: _lengths(three_answers(whole, task, rows=rows), task) for rows in ROWS}
-    rows = [found["teacher"].row("teacher", teacher=found["teacher"])]
+    rows = [row("teacher", found)]
     for name, (count, trained, answer) in names.items():
-        row = found[name].row(name, teacher=found["teacher"], policy=policies[count, trained, answer])
-        against = found[_name(count, trained, "nearest")].pooled
-        worse = found[name].pooled.loss_against(against)
-        rows.append(row | {
+        worse = found[name].loss_against(found[_name(count, trained, "nearest")])
+        rows.append(row(name, found, policy=policies[count, trained, answer]) | {
             "rows": count, "trained": trained, "answer": answer, "tokens": lengths[count][answer],
             "worse": 100 * worse.value, "worse_low": 100 * worse.low, "worse_high": 100 * worse.high,
         })  # fmt: skip

@@ -6,6 +6,8 @@ from labkit.plots.style import COLOURS, CYCLE, figure, ticks
 
 __all__ = ["bars", "criteria", "f1_curves", "gap_curves", "sparse_cost", "weights_and_cut"]
 
+FAR = 25.0  # points lost; what loses more is no candidate, and its place would squeeze those that are
+
 
 def weights_and_cut(counts, edges, cut, *, points=(), now=None, curve=None, limits=None):
     """Draw the distribution of weights with the part below `cut` greyed; beside it F1 against sparsity.
@@ -118,13 +120,26 @@ def gap_curves(points):
 
 
 def criteria(losses):
-    """Draw the paired loss of each criterion with its 95 % interval; `losses` maps names to Intervals (of F1)."""
+    """Draw the paired loss of each criterion with its 95 % interval; `losses` maps names to Intervals (of F1).
+
+    A loss far beyond the others is an arrow at the edge with its number, so that the others can be told apart.
+    """
     fig, ax = figure(6.8, 0.9 + 0.5 * len(losses))
+    near = {name for name, loss in losses.items() if 100 * loss.value <= FAR} or set(losses)
+    edge = 1.2 * max(1.0, *(100 * losses[name].high for name in near))
     for i, (name, loss) in enumerate(reversed(losses.items())):
-        spread = [[100 * (loss.value - loss.low)], [100 * (loss.high - loss.value)]]
-        ax.errorbar([100 * loss.value], [name], xerr=spread, marker="o", capsize=4, color=CYCLE[i % len(CYCLE)])
+        value, colour = 100 * loss.value, CYCLE[i % len(CYCLE)]
+        spread = [[value - 100 * loss.low], [100 * loss.high - value]]
+        if name in near:
+            ax.errorbar([value], [name], xerr=spread, marker="o", capsize=4, color=colour)
+        else:
+            ax.plot([edge], [name], marker=">", markersize=9, color=colour, clip_on=False)
+            ax.annotate(
+                f"{value:.0f} ", (edge, name), xytext=(-8, 0), textcoords="offset points", ha="right", va="center"
+            )
     ax.axvline(0, color=COLOURS["grey"], linewidth=1.4)
     ax.set(xlabel="macro-F1 lost against the teacher (points, right is worse)", ylim=(-0.6, len(losses) - 0.4))
+    ax.set_xlim(right=edge)
     ax.set_title("Paired loss with its 95 % interval")
     ax.grid(axis="y", visible=False)
     return fig

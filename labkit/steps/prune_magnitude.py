@@ -44,6 +44,14 @@ def gradual_sparsity(progress, *, target, begin=0.0, end=0.5):
     return target * (1 - (1 - moment) ** 3)
 
 
+# How a criterion adds to the score of a weight w at each step of training, g being its gradient. A step makes w larger
+# in size where −w·g is positive; without w the loss would change by w·g, to first order, up or down.
+_ADD = {
+    "movement": lambda score, w, g: score.addcmul_(w, g, value=-1.0),
+    "first-order": lambda score, w, g: score.add_((w * g).square()),
+}
+
+
 @dataclass(frozen=True)
 class PruneMagnitude(Step):
     """Set the least important share of the encoder's weights to zero, and of the word embedding's where asked to.
@@ -51,12 +59,13 @@ class PruneMagnitude(Step):
     sparsity    share of the weights that become zero, 0 to 1
     schedule    "one-shot": all at once, before training · "gradual": during the first half of training
     scope       "matrix": the same share of every matrix · "global": wherever the scores are smallest
-    criterion   "magnitude": |w| · "movement": how far training pushed a weight away from zero (gradual only)
+    criterion   "magnitude": |w| · "movement": how far training pushed a weight away from zero · "first-order": how much
+                the loss would change without a weight; these two add up w·gradient (gradual only)
     layers      numbers of the layers to prune; None for all
     embeddings  whether the word embedding, half of our model, is pruned like a matrix of the encoder
 
     Sources: Han et al., NeurIPS 2015, arXiv 1506.02626 (magnitude); Sanh et al., NeurIPS 2020, arXiv 2005.07683
-    (movement).
+    (movement); Molchanov et al., CVPR 2019, arXiv 1906.10771 (first-order).
     """
 
     sparsity: float = 0.5
@@ -69,14 +78,14 @@ class PruneMagnitude(Step):
     def __post_init__(self):
         check_share("sparsity", self.sparsity)
         choices = {"schedule": ("one-shot", "gradual"), "scope": ("matrix", "global"),
-                   "criterion": ("magnitude", "movement")}  # fmt: skip
+                   "criterion": ("magnitude", *_ADD)}  # fmt: skip
         for field, allowed in choices.items():
             if getattr(self, field) not in allowed:
                 raise SettingError(f"{field} to be one of {allowed}", received=repr(getattr(self, field)), do="Choose.")
-        if self.criterion == "movement" and self.schedule == "one-shot":
+        if self.criterion in _ADD and self.schedule == "one-shot":
             raise SettingError(
-                'schedule="gradual" with criterion="movement"', received='schedule="one-shot"',
-                do="Before the first training step nothing has moved, so there is nothing to judge by.",
+                f'schedule="gradual" with criterion="{self.criterion}"', received='schedule="one-shot"',
+                do="Before the first training step nothing has been added up, so there is nothing to judge by.",
             )  # fmt: skip
 
     @property
@@ -118,13 +127,13 @@ class Masking(Callback):
     def __init__(self, step, weights, *, every=8):
         self.step, self.weights, self.every = step, weights, every
         self.masks = {name: weight.detach() != 0 for name, weight in weights.items()}
-        self.moved = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        self.added = {name: torch.zeros_like(weight) for name, weight in weights.items()}
 
     def after_backward(self, state):
-        """Add up −w·gradient: positive where a step makes a weight larger in size."""
-        if self.step.criterion == "movement":
+        """Add this step's part to the scores, where the criterion wants it."""
+        if self.step.criterion in _ADD:
             for name, weight in self.weights.items():
-                self.moved[name].addcmul_(weight.detach(), weight.grad, value=-1.0)
+                _ADD[self.step.criterion](self.added[name], weight.detach(), weight.grad)
 
     def after_step(self, state):
         """Grow the masks when it is time, then put the pruned weights back to zero."""
@@ -133,23 +142,21 @@ class Masking(Callback):
         _apply(self.masks, self.weights)
 
     def _grow(self, sparsity):
-        measure = self.moved if self.step.criterion == "movement" else self.weights
         scores = {}
         for name, mask in self.masks.items():
-            score = measure[name].detach()
-            score = score if self.step.criterion == "movement" else score.abs()
+            score = self.added[name] if self.step.criterion in _ADD else self.weights[name].detach().abs()
             scores[name] = torch.where(mask, score, -torch.inf)  # what is gone stays gone
         larger = self.step.masks(self.weights, sparsity=sparsity, scores=scores)
         # The schedule may still be below what was pruned before training: nothing comes back for that.
         self.masks = {name: mask & larger[name] for name, mask in self.masks.items()}
 
     def state_dict(self):
-        """Save the masks and the movement."""
-        return {"masks": self.masks, "moved": self.moved}
+        """Save the masks and what the scores have added up to."""
+        return {"masks": self.masks, "added": self.added}
 
     def load_state_dict(self, saved):
-        """Take masks and movement back."""
-        self.masks, self.moved = saved["masks"], saved["moved"]
+        """Take masks and scores back."""
+        self.masks, self.added = saved["masks"], saved["added"]
 
 
 def _apply(masks, weights):

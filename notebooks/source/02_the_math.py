@@ -166,7 +166,7 @@ record("plain-mean-of-gradients-off-by", wrong_gap, sizes=list(sizes))
 #
 # Four weights, two may stay, six masks. Check the last column on paper:
 
-# %%
+# %% tags=["nbval-check-output"]
 theta = np.array([0.3, -1.2, 0.1, 0.8])
 table = [[*np.where(mask, theta, 0), np.square(theta[~mask]).sum()] for mask in theory.masks(4, keep=2)]
 columns = ["θ₁", "θ₂", "θ₃", "θ₄", "squared distance"]
@@ -257,7 +257,7 @@ def project_sparse(theta, keep):
 # On paper, with α = −1, β = 2 and b = 2: four points, three gaps, s = 1, z = 1. The points are −1, 0, 1, 2, and 0.7
 # becomes q = round(0.7) + 1 = 2, which stands for 1·(2 − 1) = 1. The same in code:
 
-# %%
+# %% tags=["nbval-check-output"]
 grid = theory.affine_grid(-1.0, 2.0, bits=2)
 x = np.array([-1.0, -0.3, 0.0, 0.7, 2.0, 5.0])
 print(grid)

@@ -121,7 +121,7 @@ record("loss-2-bits", lost[2], unit="points", expected=(2, 70))
 #
 # In both cases a weight inside the range moves by at most half a step, 0.05 here or 0.03. The code does just that:
 
-# %% tags=["nbval-check-output"]
+# %%
 four = torch.tensor([[0.70, -0.20, 0.04, 0.31]])
 for kind in ("symmetric", "affine"):
     code = quantize(four, Scheme(bits=4, group="row", kind=kind))

@@ -483,7 +483,7 @@ headline = pad(encode(teacher.tokenizer, ["Profits at the bank rise for the thir
 with torch.inference_mode():
     calls = {name: lambda one=one: one.model(**headline) for name, one in rivals.items()}
     # Calls of each model before the one that is timed: until the threads of the others rest, and the cache is its own.
-    times = race(calls, rounds=20 if profile == "quick" else 40, settle=12)
+    times = race(calls, rounds=10 if profile == "quick" else 40, settle=12)
 reveal("int8.time-ratio", times["onnxruntime, fused static"].ratio)
 
 # %%

@@ -292,7 +292,7 @@ def pop(number, counts):
     ...  # your code
 
 
-# %% tags=["nbval-check-output"]
+# %%
 number, message = 531, []
 while number > 4:
     symbol, number = pop(number, [2, 1, 1])

@@ -20,24 +20,29 @@ WATCH = """
   const handle = panel.querySelectorAll('.noUi-handle')[number];
   const image = panel.querySelector('img');
   const watch = window.labkitWatch = {times: [], pictures: 0, key: null, last: 0};
-  watch.expect = () => {
-    watch.coming = new Promise(done => { watch.arrived = done; });
-    watch.resting = rested();
-  };
-  const after = (time, done) => setTimeout(done, time, false);
+  const after = time => new Promise(done => setTimeout(done, time));
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   const rested = () => new Promise(done => {
     const hear = (_, status) => {
       if (status !== 'idle') return;
       kernel.statusChanged.disconnect(hear);
-      after(300, done);
+      after(300).then(done);
     };
     kernel.statusChanged.connect(hear);
   });
-  watch.next = () => Promise.race([watch.coming, watch.resting, new Promise(done => after(1500, done))]);
+  watch.range = () => ['now', 'min', 'max'].map(name => +handle.getAttribute('aria-value' + name));
+  watch.next = async () => {
+    await Promise.race([watch.coming, watch.resting, after(1500)]);
+    await after(30);  // fingers are not faster; a second picture would show here
+    return [watch.times, watch.range()];
+  };
   handle.scrollIntoView({block: 'center'});
   handle.focus();
-  handle.addEventListener('keydown', event => { watch.key = event.timeStamp; }, true);
+  handle.addEventListener('keydown', event => {
+    watch.key = event.timeStamp;
+    watch.coming = new Promise(done => { watch.arrived = done; });
+    watch.resting = rested();
+  }, true);
   new MutationObserver(async () => {
     const key = watch.key;
     try { await image.decode(); } catch (error) { return; }  // replaced by a newer picture meanwhile
@@ -47,17 +52,11 @@ WATCH = """
       if (key !== null && watch.key === key) {
         watch.times.push(watch.last - key);
         watch.key = null;
-        watch.arrived?.(true);
+        watch.arrived();
       }
     });
   }).observe(image, {attributes: true, attributeFilter: ['src']});
-}
-"""
-
-RANGE = """
-([which, number]) => {
-  const handle = document.querySelectorAll('.labkit-panel')[which].querySelectorAll('.noUi-handle')[number];
-  return ['now', 'min', 'max'].map(name => +handle.getAttribute('aria-value' + name));
+  return watch.range();
 }
 """
 
@@ -79,10 +78,14 @@ STOP = """
 SCROLL = """
 async (page) => {
   const outer = document.querySelector('.jp-WindowedPanel-outer');
-  const rest = () => new Promise(done => setTimeout(done, 400));
+  const rest = () => new Promise(done => setTimeout(done, 80));
   if (page) outer.scrollTop += outer.clientHeight - 60;
   else outer.scrollTop = 0;
-  await rest();
+  let before = null;
+  for (let i = 0; i < 10 && before !== outer.scrollHeight; i++) {
+    before = outer.scrollHeight;
+    await rest();
+  }
   const last = [...outer.querySelectorAll('.jp-Cell')].at(-1).getBoundingClientRect();
   return last.bottom <= outer.getBoundingClientRect().bottom;
 }
@@ -150,22 +153,14 @@ class Notebook:
 
         A step that changes nothing, such as from 1.1 texts to 1.2, has no picture and is not counted.
         """
-        self.page.evaluate(WATCH, list(slider))
-        key = "ArrowRight"
+        key, times, place = "ArrowRight", [], self.page.evaluate(WATCH, list(slider))
         for _ in range(3 * presses):
-            key = self._key(slider, key)
-            self.page.evaluate("window.labkitWatch.expect()")
+            key = _turned(key, *place)
             self.page.keyboard.press(key)
-            self.page.evaluate("window.labkitWatch.next()")
-            self.page.wait_for_timeout(30)  # fingers are not faster; a second picture would show here
-            times = self.page.evaluate("window.labkitWatch.times")
+            times, place = self.page.evaluate("window.labkitWatch.next()")
             if len(times) == presses:
                 break
         return sorted(times)
-
-    def _key(self, slider, key):
-        now, low, high = self.page.evaluate(RANGE, list(slider))
-        return "ArrowLeft" if now >= high else "ArrowRight" if now <= low else key
 
     def nudge(self, slider):
         """Move a slider by one step and wait for the picture."""
@@ -173,11 +168,11 @@ class Notebook:
 
     def hold_key(self, slider, *, seconds):
         """Hold an arrow key down; return how long pictures keep coming after it was let go, ms."""
-        self.page.evaluate(WATCH, list(slider))
-        key, end = "ArrowRight", time.monotonic() + seconds
+        key, place, end = "ArrowRight", self.page.evaluate(WATCH, list(slider)), time.monotonic() + seconds
         while time.monotonic() < end:
-            key = self._key(slider, key)
+            key = _turned(key, *place)
             self.page.keyboard.down(key)  # repeated downs without an up are what a held key sends
+            place = self.page.evaluate("window.labkitWatch.range()")
             self.page.wait_for_timeout(33)
         self.page.keyboard.up(key)
         released = self.page.evaluate("performance.now()")
@@ -269,3 +264,8 @@ class Notebook:
             if at_end:
                 break
         self.page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def _turned(key, now, low, high):
+    """The arrow key that has a way to go: the same one until the end of the slider."""
+    return "ArrowLeft" if now >= high else "ArrowRight" if now <= low else key

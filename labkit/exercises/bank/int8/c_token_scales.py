@@ -66,7 +66,7 @@ def _signed_maximum(x):
 
 def _rounds_down(x):
     _, scales = token_scales(x)
-    return np.floor(np.round(x / scales[:, None], 9)).astype(np.int8), scales
+    return np.floor(x / scales[:, None]).astype(np.int8), scales
 
 
 def _range_over_255(x):

@@ -33,7 +33,7 @@ WATCH = """
   watch.range = () => ['now', 'min', 'max'].map(name => +handle.getAttribute('aria-value' + name));
   watch.next = async () => {
     await Promise.race([watch.coming, watch.resting, after(1500)]);
-    await after(30);  // fingers are not faster; a second picture would show here
+    await after(60);  // quick fingers press ten times a second; a second picture would show here
     return [watch.times, watch.range()];
   };
   handle.scrollIntoView({block: 'center'});

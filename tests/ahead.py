@@ -19,7 +19,7 @@ import psutil
 from labkit.lessons import lessons
 from labkit.running import write_atomically
 
-__all__ = ["Ahead", "hand_out", "solve"]
+__all__ = ["ORDER", "Ahead", "hand_out", "solve"]
 
 # The longest first, and those that train what others find in the cache. Lessons that count what goes over a line which
 # others use as well, or take a few seconds, are left to their tests.

@@ -394,7 +394,8 @@ for name, model in rivals.items():
 #
 # Size is one *criterion*. There are others:
 #
-# - **matrix** or **global**: the same share of every matrix, or the smallest weights wherever they are;
+# - **matrix** or **global**: the same share of every matrix, or the smallest weights wherever they are (global runs in
+#   the full profile only);
 # - **movement** (Sanh et al. 2020): not how large a weight is, but where training pushes it. A weight that shrinks
 #   goes, even if it is still large. The score adds up $-w\cdot\partial L/\partial w$ over the steps;
 # - **first-order** (Molchanov et al. 2019): how much the loss would change if the weight were zero. To first order that

@@ -70,6 +70,15 @@ def workers_of(process):
     return found
 
 
+def wait_for_checkpoint(folder, pattern, *processes, log):
+    """Come back in the middle of a run: the first checkpoint is there, and all processes still run."""
+    until = time.monotonic() + WAIT
+    while not list(folder.glob(pattern)):
+        assert all(process.poll() is None for process in processes), (folder / log).read_text()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def result(folder, name):
     facts = json.loads((folder / name / "result.json").read_text())
     return facts, json.loads((folder / name / "predictions.json").read_text())
@@ -95,11 +104,7 @@ def test_a_run_writes_what_it_found(scene, undisturbed):
 def test_a_killed_worker_changes_nothing(scene, undisturbed, rank):
     name = f"killed-{rank}"
     process = start(scene, name, restarts=1)
-    until = time.monotonic() + WAIT
-    while not (scene / f"{name}.pt").exists():  # in the middle: the first checkpoint is there
-        assert process.poll() is None, (scene / f"{name}.log").read_text()
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_for_checkpoint(scene, f"{name}.pt", process, log=f"{name}.log")
     victim = workers_of(process)[rank]
     victim.send_signal(signal.SIGKILL)
     code, log = finish(process, scene, name)
@@ -134,11 +139,7 @@ def test_two_nodes_over_a_link_of_which_a_worker_is_killed_end_as_one_node_does(
     name = f"nodes-{victim}"
     with link(mbit=1000) as ends:
         agents = two_nodes(scene, name, ends, checkpoint=name)
-        until = time.monotonic() + WAIT
-        while not list(scene.glob(f"{name}-*.pt")):
-            assert all(agent.poll() is None for agent in agents), (scene / f"{name}-0.log").read_text()
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_for_checkpoint(scene, f"{name}-*.pt", *agents, log=f"{name}-0.log")
         (worker,) = workers_of(agents[victim]).values()
         worker.send_signal(signal.SIGKILL)
         for number, agent in enumerate(agents):

@@ -36,13 +36,15 @@ def says(client, code):
     """Run code and give the name of the error, or what it printed."""
     said = []
     reply = client.execute_interactive(code, timeout=60, output_hook=said.append)["content"]
+    assert reply["status"] != "aborted", "the kernel dropped this request: it came right behind one that failed"
     return reply.get("ename") or "".join(message["content"].get("text", "") for message in said)
 
 
 def test_it_is_interrupted_and_goes_on(kernel):
     manager, client = kernel
     assert isinstance(manager.provisioner, ForkedProvisioner)
-    begun = client.execute("import time; print('begun'); time.sleep(100)")
+    # Jupyter drops what comes right behind a cell that failed, unless that cell was sent not to stop on errors.
+    begun = client.execute("import time; print('begun'); time.sleep(100)", stop_on_error=False)
     while client.get_iopub_msg(timeout=60)["content"].get("text") != "begun\n":
         pass
     time.sleep(0.2)

@@ -28,10 +28,11 @@ def view(waves, height, measured=()):
     x = np.linspace(0, 1, 200)
     left.plot(x, height * np.sin(waves * x), label="a wave")
     left.plot([p[0] for p in measured], [p[1] for p in measured], "o", label="measured")
-    left.set(title="A wave", xlabel="time (s)", ylabel="height (m)")
+    # Limits that no setting moves, as in the lessons: an axis that jumps is hard to read and slow to draw.
+    left.set(title="A wave", xlabel="time (s)", ylabel="height (m)", xlim=(0, 1), ylim=(-2.1, 2.1))
     left.legend(loc="upper right")
     right.barh(["first", "second", "third"], [waves, height, len(measured)])
-    right.set(title="Bars", xlabel="size")
+    right.set(title="Bars", xlabel="size", xlim=(0, 200))
     return View(fig, f"{waves} waves of height {height:.2f}, {len(measured)} measured points.")
 
 

@@ -1,13 +1,11 @@
 """Each lesson as a reader uses it: run everything, move the sliders, measure, stop, answer an exercise."""
 
-import os
 from dataclasses import dataclass
 
-import psutil
 import pytest
+from steadiness import STEADY, slowdown
 
 PICTURE_P95_MS = 100
-CI = os.environ.get("CI", "").lower() in ("1", "true")
 TRIES = 3  # other programs can only make it slower, so the best of three says what the workbook does
 
 
@@ -120,24 +118,29 @@ def test_measure_adds_its_point_and_stop_stops(lesson, opened):
 
 
 @lessons
+@pytest.mark.usefixtures("still")
 def test_each_slider_gives_a_new_picture_in_time(lesson, opened):
     notebook = opened(lesson.name)
     assert notebook.sliders()
     for slider in notebook.sliders():
+        best, slowdowns = float("inf"), []
         for _ in range(TRIES):
-            busy = psutil.cpu_percent(interval=0.3)  # by others: the notebook is idle now
             times = notebook.time_slider(slider, presses=50)
+            assert len(times) == 50
             p50, p95 = times[24], times[47]
             print(f"\n{lesson.name}, slider {slider}: key to new picture p50 {p50:.0f} ms, p95 {p95:.0f} ms")
-            if p95 <= PICTURE_P95_MS:
+            best = min(best, p95)
+            if best <= PICTURE_P95_MS:
                 break
-        assert len(times) == 50
-        if p95 > PICTURE_P95_MS and busy > 25 and not CI:
-            pytest.skip(f"inconclusive: other programs keep {busy:.0f} % of the cores busy (p95 {p95:.0f} ms)")
-        assert p95 <= PICTURE_P95_MS
+            slowdowns.append(slowdown())
+            print(f"Just then plain arithmetic took {slowdowns[-1]:.2f} times as long at its p95 as at its best.")
+        # The bar is for a machine that computes evenly. One that does not, may take that much longer for pictures too.
+        slow = min(slowdowns, default=1)
+        assert best <= PICTURE_P95_MS * (slow if slow > STEADY else 1)
 
 
 @lessons
+@pytest.mark.usefixtures("still")
 def test_a_held_down_key_does_not_queue_up(lesson, opened):
     notebook = opened(lesson.name)
     assert notebook.hold_key(notebook.sliders()[-1], seconds=1) <= 300

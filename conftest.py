@@ -21,7 +21,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Kernels that tests start have torch imported already, as those of `labkit lab` and `labkit run` have.
 os.environ["JUPYTER_DEFAULT_PROVISIONER_NAME"] = PROVISIONER
 # One thread for the tests of the package: their models are tiny, and the other core is used below. Two threads that
-# wait for each other while a third has the core take ten times as long. Lessons and the browser get all cores.
+# wait for each other while a third has the core take ten times as long. Lessons get all cores when it is done.
 _THREADS = os.environ.get("OMP_NUM_THREADS")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -46,9 +46,16 @@ def ahead():
     return _ahead
 
 
+@pytest.fixture
+def still(ahead):
+    """Nothing of ours runs beside a test that takes times."""
+    with ahead.still():
+        yield
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Kernels are started with all cores, as a reader's are."""
+    """Kernels are started with all cores, as a reader's are, once nothing runs beside them."""
     if _turn(item) > 0 and _THREADS is None and not _ahead.going:
         os.environ.pop("OMP_NUM_THREADS", None)
 
@@ -60,16 +67,16 @@ def pytest_unconfigure():
 
 
 def pytest_collection_modifyitems(items):
-    """The package first, then the cells of the notebooks, then whole lessons, the browser last."""
+    """The package first, then the cells of the notebooks, then the browser; last whole lessons, mostly done by then."""
     items.sort(key=_turn)
 
 
 def _turn(item):
     path = item.path.as_posix()
     if item.get_closest_marker("browser") or "/tests/browser/" in path:
-        return 3
-    if item.get_closest_marker("notebooks"):
         return 2
+    if item.get_closest_marker("notebooks"):
+        return 3
     return 1 if path.endswith(".ipynb") else 0
 
 

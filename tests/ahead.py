@@ -1,7 +1,8 @@
-"""Whole lessons, as handed out and solved, run beside the tests of the package; whoever comes first does the work.
+"""Whole lessons, as handed out and solved, run beside all other tests; whoever comes first does the work.
 
 A process of its own goes through the lessons that take long, while a core is idle. A test that wants a lesson claims
-it, and runs it where nobody has; else it waits for what was found. Either way the same function has done it.
+it, and runs it where nobody has; else it waits for what was found. Either way the same function has done it. A test
+that takes times has the process be still meanwhile.
 """
 
 import contextlib
@@ -57,6 +58,7 @@ def solve(name, folder):
 
 
 KINDS = {"handed out": hand_out, "solved": solve}
+JOBS = [(kind, name) for kind in KINDS for name in ORDER]
 
 
 class Ahead:
@@ -80,6 +82,32 @@ class Ahead:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
+    @contextlib.contextmanager
+    def still(self):
+        """Stop the process beside the session, and all that it has started, for the length of a with block."""
+        held = {}
+        # Whoever starts others is held before they are looked for; what it started just before is found the next time.
+        while new := [one for one in self._started() if one.pid not in held]:
+            for one in new:
+                held[one.pid] = one
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.suspend()
+        try:
+            yield
+        finally:
+            for one in held.values():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.resume()
+
+    def _started(self):
+        """Give the process beside the session, its children, theirs, and so on."""
+        if not self.going:
+            return []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            first = psutil.Process(self.pid)
+            return [first, *first.children(recursive=True)]
+        return []
+
     @property
     def going(self):
         """Whether the process beside the session is at work."""
@@ -93,7 +121,9 @@ class Ahead:
         result = self._result(kind, name)
         if not self.work(kind, name):
             while self.going and not result.is_file():
-                time.sleep(0.1)
+                # Rather than wait, do what is left, from the other end.
+                if not any(self.work(*job) for job in reversed(JOBS)):
+                    time.sleep(0.1)
             assert result.is_file(), f"the process that runs lessons ahead ended without {result.stem}"
         return json.loads(result.read_text("utf8"))
 
@@ -114,6 +144,5 @@ class Ahead:
 
 
 if __name__ == "__main__":
-    for kind in KINDS:
-        for name in ORDER:
-            Ahead(sys.argv[1]).work(kind, name)
+    for job in JOBS:
+        Ahead(sys.argv[1]).work(*job)

@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+import time
 
 import ahead
+import psutil
 import pytest
 
 
@@ -17,6 +19,7 @@ def runs(monkeypatch):
         return {"failure": None if name != "broken" else "cell 3", "found": {"a": 1}}
 
     monkeypatch.setattr(ahead, "KINDS", {"solved": run})
+    monkeypatch.setattr(ahead, "JOBS", [("solved", "03"), ("solved", "04"), ("solved", "05")])
     return runs
 
 
@@ -29,7 +32,7 @@ def test_a_lesson_is_run_once_and_found_by_whoever_asks(tmp_path, runs):
     assert runs == [("03", "solved 03"), ("broken", "solved broken")]
 
 
-def test_a_lesson_that_another_process_began_is_waited_for(tmp_path, runs):
+def test_a_lesson_that_another_process_began_is_waited_for_and_the_last_ones_done_meanwhile(tmp_path, runs):
     began = ahead.Ahead(tmp_path)
     (tmp_path / "solved 03.claimed").touch()
     code = "import sys, time; time.sleep(0.3); open(sys.argv[1], 'w').write('{\"found\": 7}')"
@@ -37,7 +40,7 @@ def test_a_lesson_that_another_process_began_is_waited_for(tmp_path, runs):
         began.pid = other.pid
         assert began.find("solved", "03") == {"found": 7}
     assert not began.going
-    assert runs == []
+    assert [name for name, _ in runs] == ["05", "04"]
 
 
 def test_a_process_that_ended_without_its_lesson_fails_the_test_of_that_lesson(tmp_path, runs):
@@ -46,3 +49,39 @@ def test_a_process_that_ended_without_its_lesson_fails_the_test_of_that_lesson(t
     with pytest.raises(AssertionError, match="ended without solved 03"):
         began.find("solved", "03")
     assert runs == []
+
+
+COUNTS = """
+import subprocess, sys, time
+if len(sys.argv) > 2: subprocess.Popen([sys.executable, __file__, sys.argv[2]], start_new_session=True)
+while True:
+    open(sys.argv[1], "a").write("x")
+    time.sleep(0.01)
+"""
+
+
+def test_it_is_still_with_all_that_it_has_started_and_goes_on(tmp_path, runs):
+    (tmp_path / "counts.py").write_text(COUNTS)
+    counts = [tmp_path / "first", tmp_path / "second"]
+
+    def grow():
+        before = [path.stat().st_size for path in counts]
+        time.sleep(0.2)
+        return [path.stat().st_size > was for path, was in zip(counts, before, strict=True)]
+
+    beside = ahead.Ahead(tmp_path / "ahead")
+    with subprocess.Popen([sys.executable, tmp_path / "counts.py", *counts]) as first:
+        beside.pid = first.pid
+        while not all(path.exists() for path in counts):
+            time.sleep(0.01)
+        (second,) = psutil.Process(first.pid).children()
+        with beside.still():
+            assert grow() == [False, False]
+        assert grow() == [True, True]
+        with pytest.raises(ZeroDivisionError), beside.still():
+            1 / 0  # noqa: B018
+        assert grow() == [True, True]
+        second.kill()
+        first.kill()
+    with beside.still():  # nothing is there any more
+        pass

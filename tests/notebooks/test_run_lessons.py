@@ -5,9 +5,8 @@ from ahead import ORDER
 
 from labkit.lessons import lessons
 
-# In the order in which the process beside us hands them out, and solved first: what it has done can be solved here while
-# it is at the next; who asked for that one would only wait.
-LESSONS = [*ORDER, *(lesson.name for lesson in lessons() if lesson.name not in ORDER)]
+# First those that the process beside us leaves to us.
+LESSONS = [*(lesson.name for lesson in lessons() if lesson.name not in ORDER), *ORDER]
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.slow, pytest.mark.timeout(1200)]
 

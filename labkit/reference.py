@@ -54,9 +54,8 @@ class ReferenceTable:
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def markdown_table(name):
-    """Write a set of our results as a table in Markdown, for the README; a test holds the two together."""
-    values = reference(name)
+def markdown_table(values):
+    """Write a set of our results, as `reference` gives it, as a table in Markdown."""
     lines = ["| | macro-F1 (95 % interval) | lost against the teacher, paired |", "|---|---|---|"]
     lines += [f"| {' | '.join(_cells(row))} |" for row in values["rows"]]
     return "\n".join([*lines, "", f"Measured with `{values['command']}` on {values['machine']}."])

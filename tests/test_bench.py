@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import small
 
-from labkit import folds, readme, reference
+from labkit import folds, pages, reference
 from labkit.bench import _policies, _step_times, distributed, pruning, training, vocabulary
 from labkit.classifier import pretrained
 from labkit.errors import SettingError
@@ -21,11 +21,11 @@ from labkit.training import Training
 def folder(tmp_path, monkeypatch):
     """Results of a test do not replace those of the repository."""
     monkeypatch.setattr(reference, "FOLDER", tmp_path)
-    monkeypatch.setattr(readme, "FOLDER", tmp_path)
+    monkeypatch.setattr(pages, "FOLDER", tmp_path)
     text = "<!-- reference:training -->\n<!-- end -->\n<!-- reference:pruning -->\nstale words\n<!-- end -->\n"
     text += "<!-- reference:distributed -->\n<!-- end -->\n"
     (tmp_path / "README.md").write_text(text)
-    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
+    monkeypatch.setattr(pages, "PAGES", (tmp_path / "README.md",))
     return tmp_path
 
 
@@ -134,7 +134,27 @@ def test_an_unknown_reference_is_refused_with_those_that_exist(folder):
         reference.reference("yours")
 
 
-def test_the_readme_says_what_the_reference_results_say():
-    text = readme.README.read_text("utf-8")
-    assert readme.fill(text) == text
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_a_page_says_what_the_reference_results_say(page):
+    text = page.read_text("utf-8")
+    assert pages.fill(text) == text
     assert "Not measured yet" not in text
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_all_rows_that_a_page_asks_for_have_been_measured(page):
+    for found in pages.BLOCK.finditer(page.read_text("utf-8")):
+        asked = [name.strip() for name in found[3].split("|")[1:]]
+        assert set(asked) <= {row.get("name") for row in reference.reference(found[2])["rows"]}
+
+
+def test_a_page_may_ask_for_some_rows(folder):
+    scores = {"a, b": 0.5, "c": 0.6, "d": 0.7}
+    rows = [{"name": name, "f1": f1, "f1_low": f1, "f1_high": f1} for name, f1 in scores.items()]
+    reference.write_reference("mine", {"command": "labkit bench mine", "machine": "a machine", "rows": rows})
+    filled = pages.fill("<!-- reference:mine | d | a, b | not measured -->\nstale\n<!-- end -->")
+    mark, _, _, *lines, words, end = filled.splitlines()
+    assert (mark, end) == ("<!-- reference:mine | d | a, b | not measured -->", "<!-- end -->")
+    assert lines == ["| a, b | 0.500 (0.500 to 0.500) |  |", "| d | 0.700 (0.700 to 0.700) |  |", ""]
+    assert words == "Measured with `labkit bench mine` on a machine."
+    assert pages.fill(filled) == filled

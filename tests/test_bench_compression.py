@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import small
 
-from labkit import readme, recipes, reference
+from labkit import pages, recipes, reference
 from labkit.bench import _contestants, compression
 from labkit.bench._contestants import CONTESTANTS, Contestant, Made
 from labkit.errors import ModelFileError, SettingError
@@ -50,8 +50,8 @@ def run(tmp_path, monkeypatch):
     """Run the command on these contestants; gives the rows that it wrote, by name."""
     monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(reference, "FOLDER", tmp_path)
-    monkeypatch.setattr(readme, "FOLDER", tmp_path)
-    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
+    monkeypatch.setattr(pages, "FOLDER", tmp_path)
+    monkeypatch.setattr(pages, "PAGES", (tmp_path / "README.md",))
     monkeypatch.setattr(compression, "PICTURE", tmp_path / "frontier.png")
     monkeypatch.setattr(compression, "race", _counting)
     (tmp_path / "README.md").write_text("<!-- reference:compression -->\nstale\n<!-- end -->\n")

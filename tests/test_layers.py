@@ -14,7 +14,7 @@ LAYERS = [
     "errors connection",
     "fork_server forked provisioner task readers cache asked machine hardware theory statistics lessons",
     "batches callbacks checkpoint quantization vocabulary training structure importance classifier outputs baselines fine_tuning",
-    "augment policy steps measure counting cost latency folds coding pack reference recipes readme distributed runtime",
+    "augment policy steps measure counting cost latency folds coding pack reference recipes pages distributed runtime",
     "plots exercises predictions results claims",
     "execution running report widgets",
     "notebooks lab commands bench",

@@ -1,1 +1,1 @@
-"""Benchmarks: each measures something the README states, and writes it to data/reference."""
+"""Benchmarks: each measures something README and docs/results.md state, and writes it to data/reference."""

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from labkit import readme
+from labkit import pages
 from labkit.batches import encode, pad
 from labkit.bench._contestants import CODE, CONTESTANTS
 from labkit.cache import code_version, cost, default_cache
@@ -33,7 +33,7 @@ SETTLE = {1: 4, 32: 1}  # calls before the timed one, by texts in the batch
 def main(words=()):
     """Run `labkit bench compression [--folds 5] [--only WORDS] [--skip WORDS]`; what is finished comes from the cache.
 
-    Writes compression.json, the README's table and its picture.
+    Writes compression.json, the tables of README and docs/results.md, and their picture.
     """
     parser = argparse.ArgumentParser(prog="labkit bench compression", description=__doc__)
     parser.add_argument("--folds", type=int, default=5, choices=range(1, 6))
@@ -58,8 +58,7 @@ def main(words=()):
     command = shlex.join(["labkit", "bench", "compression", *words])
     path = write_reference("compression", {"command": command, "rows": rows})
     PICTURE.write_bytes(png(frontier(rows)))
-    readme.update()
-    console.print(f"written to {path.name}, {PICTURE.name} and {readme.README.name}")
+    console.print(f"written to {path.name}, {PICTURE.name}, {pages.update()}")
 
 
 def _chosen(only):

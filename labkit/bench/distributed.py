@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from labkit import readme
+from labkit import pages
 from labkit.bench._step_times import LINKS, MODELS, WAYS, timed
 from labkit.cache import code_version, default_cache
 from labkit.distributed import jobs, launch
@@ -45,8 +45,7 @@ def main(words=()):
         "command": " ".join(["labkit bench distributed", *words]), "parity": parity, "rows": rows, "links": links,
     }  # fmt: skip
     path = write_reference("distributed", values)
-    readme.update()
-    say(f"written to {path.name} and {readme.README.name}")
+    say(f"written to {path.name}, {pages.update()}")
 
 
 def _parity(task, *, say):

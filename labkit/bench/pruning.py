@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from labkit import readme
+from labkit import pages
 from labkit.baselines import tfidf_baseline
 from labkit.bench._policies import applied, folds_of, measured, row, teacher
 from labkit.policy import Policy
@@ -31,5 +31,4 @@ def main(words=()):
     found = measured({"teacher": teacher, "TF-IDF": tfidf_baseline} | experiments, folds=folds, console=console)
     rows = [row(name, found, policy=POLICIES.get(name)) for name in found]
     path = write_reference("pruning", {"command": " ".join(["labkit bench pruning", *words]), "rows": rows})
-    readme.update()
-    console.print(f"written to {path.name} and {readme.README.name}")
+    console.print(f"written to {path.name}, {pages.update()}")

@@ -8,7 +8,7 @@ import time
 import numpy as np
 from rich.console import Console
 
-from labkit import readme
+from labkit import pages
 from labkit.classifier import pretrained
 from labkit.fine_tuning import train_classifier
 from labkit.reference import write_reference
@@ -45,7 +45,7 @@ def main(words=()):
         "command": " ".join(["labkit bench training", *words]), **result, "rows": rows,
     }  # fmt: skip
     path = write_reference("training", values)
-    readme.update()
+    pages.update()
     ratio = "{ratio:.2f} ({ratio_low:.2f} to {ratio_high:.2f})".format(**result)
     gain = "{f1_difference:+.1f} points ({f1_difference_low:+.1f} to {f1_difference_high:+.1f})".format(**result)
     console.print(f"seconds a step against transformers.Trainer: {ratio}; F1 {gain}; see {path.name}")

@@ -3,6 +3,7 @@
 import numpy as np
 from rich.console import Console
 
+from labkit import pages
 from labkit.bench._policies import applied, folds_of, measured, row, teacher
 from labkit.fine_tuning import fine_tune
 from labkit.policy import Policy
@@ -43,7 +44,7 @@ def main(words=()):
             "worse": 100 * worse.value, "worse_low": 100 * worse.low, "worse_high": 100 * worse.high,
         })  # fmt: skip
     path = write_reference("vocabulary", {"command": " ".join(["labkit bench vocabulary", *words]), "rows": rows})
-    console.print(f"written to {path.name}")
+    console.print(f"written to {path.name}, {pages.update()}")
 
 
 def _name(rows, trained, answer):

@@ -1,41 +1,59 @@
-"""The measured blocks of the README are written from data/reference, so that the two cannot disagree."""
+"""The measured blocks of README.md and docs/results.md are written from data/reference, so that none can disagree."""
 
 import re
 from pathlib import Path
 
 from labkit.reference import FOLDER, markdown_table, reference
 
-__all__ = ["fill", "update"]
+__all__ = ["PAGES", "fill", "update"]
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCK = re.compile(r"(<!-- reference:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+BLOCK = re.compile(r"(<!-- reference:(\w+)((?: \| [^|>]+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def fill(text):
     """Put our measured results between the marks `<!-- reference:NAME -->` and `<!-- end -->` of a text.
 
+    A mark `<!-- reference:NAME | one row | another -->` asks for these rows alone, where they have been measured.
+
     >>> fill("no marks, no change")
     'no marks, no change'
     """
-    return BLOCK.sub(lambda found: f"{found[1]}{_words(found[2])}\n{found[3]}", text)
+    return BLOCK.sub(lambda found: f"{found[1]}{_words(found[2], _names(found[3]))}\n{found[4]}", text)
 
 
 def update():
-    """Write the README's blocks anew; returns its path."""
-    README.write_text(fill(README.read_text("utf-8")), "utf-8")
-    return README
+    """Write the blocks of all pages anew; returns the names of the pages, in words."""
+    for page in PAGES:
+        page.write_text(fill(page.read_text("utf-8")), "utf-8")
+    return " and ".join(page.name for page in PAGES)
 
 
-def _words(name):
+def _names(words):
+    return [name.strip() for name in words.split("|")[1:]]
+
+
+def _words(name, rows):
     if not (FOLDER / f"{name}.json").is_file():
         return "Not measured yet."
     values = reference(name)
+    form = _form(values)
+    if rows:
+        values = values | {"rows": [row for row in values["rows"] if row["name"] in rows]}
+    return form(values)
+
+
+def _form(values):
     if "parity" in values:
-        return _workers(values)
+        return _workers
     if values.get("rows") and "ratio" in values["rows"][0]:
-        return _sizes(values)
-    if "ratio" not in values:
-        return markdown_table(name)
+        return _sizes
+    return _speed if "ratio" in values else markdown_table
+
+
+def _speed(values):
+    """The result of `labkit bench training`: one ratio."""
     return (
         "**{ratio:.2f}** of the time of `transformers.Trainer` ({ratio_low:.2f} to {ratio_high:.2f} over the pairs), "
         "with macro-F1 {f1_difference:+.1f} points against it ({f1_difference_low:+.1f} to "

@@ -26,7 +26,7 @@
 
 # %% tags=["parameters"]
 workers: int = 8          # simulated workers, K
-rows: int = 240           # headlines that they share, N
+rows: int = 240           # headlines that they share, N, 16 to 1466
 bits: int = 4             # bits for each weight
 group: int = 64           # neighbouring weights with one scale
 seed: int = 0             # random vectors, masks and headlines

@@ -30,7 +30,7 @@
 
 # %% tags=["parameters"]
 workers: int = 4  # processes that work together, 2 to 8
-rows: int = 240  # headlines that they share
+rows: int = 240  # headlines that they share, 16 to 1466
 link: float = 1000.0  # speed of each worker's link in the race, Mbit/s
 seed: int = 0  # which headlines, and random vectors
 profile: str = "quick"  # quick | full

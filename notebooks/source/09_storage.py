@@ -27,7 +27,7 @@
 # %% tags=["parameters"]
 sparsity: float = 0.7  # share of encoder weights at zero, 0 to 1
 bits: int = 4  # bits of a weight that is not zero, 2 to 8
-rank: int = 128  # numbers in the middle of a factorized word embedding
+rank: int = 128  # numbers in the middle of a factorized word embedding, 1 to 191
 rows: int = 8000  # rows that stay when the vocabulary is merged
 seed: int = 0  # which weights make up the message in one number
 profile: str = "quick"  # quick: few ranks, few files · full: many

@@ -118,6 +118,7 @@ def test_measure_adds_its_point_and_stop_stops(lesson, opened):
 
 
 @lessons
+@pytest.mark.timeout(900)  # five sliders, three times each where the machine is uneven
 @pytest.mark.usefixtures("still")
 def test_each_slider_gives_a_new_picture_in_time(lesson, opened):
     notebook = opened(lesson.name)

@@ -1,5 +1,6 @@
 """Turns each lesson's source (a .py file) into the notebook that a reader opens, with its outputs."""
 
+import ast
 import hashlib
 import inspect
 import os
@@ -52,12 +53,13 @@ def from_source(source):
 
 
 def build(source):
-    """Write the notebook of one source and return its path; outputs stay where no code cell has changed."""
+    """Write the notebook of one source and return its path; outputs stay where only words and comments have changed."""
     notebook, path = from_source(source), notebook_path(source)
     if path.exists():
         before = nbformat.read(path, as_version=4)
-        if _code(before) == _code(notebook):
-            _copy_outputs(before, notebook)
+        executed, cells = _code(before), _code(notebook)
+        if [_meaning(cell.source) for cell in executed] == [_meaning(cell.source) for cell in cells]:
+            _copy_outputs(zip(executed, cells, strict=True))
             notebook.metadata.update({key: before.metadata[key] for key in ("labkit",) if key in before.metadata})
     _write(notebook, path)
     return path
@@ -108,7 +110,8 @@ def execute(source, *, profile="full", listener=None):
                 received=f"{failure.name} in cell {failure.cell}: {failure.message}",
                 do=f"The cell:\n{failure.source}\n{failure.traceback}",
             )
-        _copy_outputs(nbformat.read(target, as_version=4), notebook)
+        executed = {cell.id: cell for cell in _code(nbformat.read(target, as_version=4))}
+        _copy_outputs((executed[cell.id], cell) for cell in _code(notebook))
     notebook.metadata["labkit"] = {"profile": profile, "machine": machine_label()}
     _write(clean_outputs(notebook), path)
     return path
@@ -174,12 +177,9 @@ def _places():
     return sorted(found.items(), key=lambda pair: -len(pair[0]))
 
 
-def _copy_outputs(executed, notebook):
-    by_id = {cell.id: cell for cell in executed.cells if cell.cell_type == "code"}
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.id in by_id:
-            cell.outputs = by_id[cell.id].outputs
-            cell.execution_count = by_id[cell.id].execution_count
+def _copy_outputs(pairs):
+    for executed, cell in pairs:
+        cell.outputs, cell.execution_count = executed.outputs, executed.execution_count
 
 
 def _identity(cell):
@@ -187,7 +187,15 @@ def _identity(cell):
 
 
 def _code(notebook):
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _meaning(code):
+    """What is computed, in Python's own words: the same whatever the comments and the line breaks."""
+    try:
+        return ast.dump(ast.parse(code))
+    except SyntaxError:  # such as a line for IPython alone
+        return code
 
 
 def _write(notebook, path):

@@ -98,12 +98,19 @@ def test_executing_keeps_outputs_without_paths_and_leaves_the_parameters(source)
     assert notebooks.check(source) == []
 
 
-def test_outputs_outlive_a_change_of_words_but_not_of_code(source):
+def test_outputs_outlive_a_change_of_words_and_comments_but_not_of_code(source):
     path = notebooks.execute(source)
-    change(source, "# # A title", "# # Another title")
-    notebooks.build(source)
-    assert nbformat.read(path, as_version=4).cells[-1].outputs[0].data["text/plain"] == "2"
-    change(source, "1 + 1", "1 + 2")
+    for old, new in (
+        ("# # A title", "# # Another title"),
+        ("# a seed", "# where it begins"),
+        ("1 + 1\n", "1 + (\n1)\n"),
+    ):
+        change(source, old, new)
+        notebooks.build(source)
+        assert notebooks.check(source) == []
+        assert [len(cell.outputs) for cell in nbformat.read(path, as_version=4).cells[2:]] == [1, 1, 1]
+        assert nbformat.read(path, as_version=4).cells[-1].outputs[0].data["text/plain"] == "2"
+    change(source, "1 + (\n1)", "1 + 2")
     notebooks.build(source)
     assert nbformat.read(path, as_version=4).cells[-1].outputs == []
 

@@ -1,4 +1,4 @@
-"""Whole lessons, as handed out and solved, run beside all other tests; whoever comes first does the work.
+"""Whole lessons run beside all other tests; whoever comes first does the work.
 
 A process of its own goes through the lessons that take long, while a core is idle. A test that wants a lesson claims
 it, and runs it where nobody has; else it waits for what was found. Either way the same function has done it. A test
@@ -13,19 +13,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from unittest import mock
 
 import psutil
 
-from labkit.lessons import lessons
 from labkit.running import write_atomically
 
-__all__ = ["ORDER", "Ahead", "hand_out", "solve"]
+__all__ = ["ORDER", "Ahead", "hand_out"]
 
-# The longest first, and those that train what others find in the cache. Lessons that count what goes over a line which
-# others use as well, or take a few seconds, are left to their tests.
-ORDER = ("03_pruning", "05_quantization", "10_distillation", "04_bert_structure", "08_bert_ddp", "09_storage",
-         "06_bert_int8")  # fmt: skip
+# The longest first, and those that train what others find in the cache. The lesson that counts what goes over a line
+# which others use as well is left to its test.
+ORDER = ("03_pruning", "05_quantization", "10_distillation", "04_bert_structure", "08_bert_ddp", "06_bert_int8",
+         "09_storage", "01_hardware_limits", "00_start_here", "02_the_math")  # fmt: skip
 
 
 def hand_out(name, folder):
@@ -35,30 +33,6 @@ def hand_out(name, folder):
     (outcome,) = run(Plan.make([name], {"profile": "quick"}), folder=folder)
     failure = None if outcome.passed else f"{outcome.failure['source']}\n{outcome.failure['traceback']}"
     return {"failure": failure, "found": outcome.results}
-
-
-def solve(name, folder):
-    """Run a lesson with every exercise solved: {"failure": words or None, "found": the state of each exercise}."""
-    import nbformat
-
-    from labkit.execution import execute
-    from labkit.exercises import all_exercises
-    from labkit.exercises.progress import record_of
-    from labkit.notebooks import insert_solutions
-
-    (lesson,) = (one for one in lessons() if one.name == name)
-    folder.mkdir()
-    solved = folder / lesson.path.name
-    nbformat.write(insert_solutions(nbformat.read(lesson.path, as_version=4)), solved)
-    with mock.patch.dict(os.environ, LABKIT_HOME=os.fspath(folder / "home")):
-        failure = execute(solved, target=folder / "executed.ipynb", folder=os.fspath(lesson.path.parent),
-                          parameters={"profile": "quick"})  # fmt: skip
-        states = {one.id: record_of(one.id)["state"] for one in all_exercises() if one.lesson == name}
-    return {"failure": failure and f"{failure.source}\n{failure.traceback}", "found": states}
-
-
-KINDS = {"handed out": hand_out, "solved": solve}
-JOBS = [(kind, name) for kind in KINDS for name in ORDER]
 
 
 class Ahead:
@@ -116,33 +90,33 @@ class Ahead:
         except psutil.NoSuchProcess:
             return False
 
-    def find(self, kind, name):
+    def find(self, name):
         """Run a lesson, or wait for who has begun to: {"failure", "found", "seconds"}."""
-        result = self._result(kind, name)
-        if not self.work(kind, name):
+        result = self._result(name)
+        if not self.work(name):
             while self.going and not result.is_file():
                 # Rather than wait, do what is left, from the other end.
-                if not any(self.work(*job) for job in reversed(JOBS)):
+                if not any(self.work(other) for other in reversed(ORDER)):
                     time.sleep(0.1)
             assert result.is_file(), f"the process that runs lessons ahead ended without {result.stem}"
         return json.loads(result.read_text("utf8"))
 
-    def work(self, kind, name):
+    def work(self, name):
         """Run a lesson unless somebody has begun; says whether it did."""
-        result = self._result(kind, name)
+        result = self._result(name)
         try:
             result.with_suffix(".claimed").touch(exist_ok=False)
         except FileExistsError:
             return False
         start = time.perf_counter()
-        found = KINDS[kind](name, result.with_suffix(""))
+        found = hand_out(name, result.with_suffix(""))
         write_atomically(result, json.dumps(found | {"seconds": time.perf_counter() - start}))
         return True
 
-    def _result(self, kind, name):
-        return self.folder / f"{kind} {name}.json"
+    def _result(self, name):
+        return self.folder / f"{name}.json"
 
 
 if __name__ == "__main__":
-    for job in JOBS:
-        Ahead(sys.argv[1]).work(*job)
+    for lesson in ORDER:
+        Ahead(sys.argv[1]).work(lesson)

@@ -17,6 +17,7 @@ import nbformat
 import pytest
 
 from labkit.lab import command, environment
+from labkit.notebooks import insert_solutions
 
 from .driver import Notebook
 
@@ -68,20 +69,26 @@ def screenshots():
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """A running `jupyter lab` over unexecuted copies of all lessons; gives its address and its folder."""
+def home(tmp_path_factory):
+    """The folder in which the reader of these tests has guesses and progress."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory, home):
+    """A running `jupyter lab` over unexecuted copies of all lessons, exercises solved; gives its address and token."""
     root = tmp_path_factory.mktemp("lab")
     notebooks = root / "notebooks"
     notebooks.mkdir()
     for path in [*sorted(SOURCE.glob("[0-9]*.py")), DEMO]:
-        nbformat.write(jupytext.read(path), notebooks / f"{path.stem}.ipynb")
+        nbformat.write(insert_solutions(jupytext.read(path)), notebooks / f"{path.stem}.ipynb")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     token = secrets.token_hex(16)
     log = (root / "server.log").open("w")
     server = subprocess.Popen(
-        _command(notebooks, port, token), env=_environment(root), stdout=log, stderr=subprocess.STDOUT
+        _command(notebooks, port, token), env=_environment(root, home), stdout=log, stderr=subprocess.STDOUT
     )
     try:
         _wait_for(f"http://127.0.0.1:{port}/api?token={token}", server, root / "server.log")
@@ -101,7 +108,7 @@ def _command(notebooks, port, token):
     return command(" ".join(["--expose-app-in-browser --ServerApp.ip=127.0.0.1", *mine]), root=notebooks)
 
 
-def _environment(root):
+def _environment(root, home):
     """Configuration, kernels and progress of these tests only; nothing of the developer's is read or written."""
     kernel = root / "data" / "kernels" / "python3"
     kernel.mkdir(parents=True)
@@ -115,7 +122,7 @@ def _environment(root):
         "JUPYTER_RUNTIME_DIR": str(root / "runtime"),
         "JUPYTER_PREFER_ENV_PATH": "0",
         "IPYTHONDIR": str(root / "ipython"),
-        "LABKIT_HOME": str(root / "home"),
+        "LABKIT_HOME": str(home),
     }
 
 

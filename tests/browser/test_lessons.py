@@ -1,9 +1,14 @@
-"""Each lesson as a reader uses it: run everything, move the sliders, measure, stop, answer an exercise."""
+"""Each lesson as a reader uses it: run everything, exercises solved, move the sliders, measure, stop, answer wrongly."""
 
 from dataclasses import dataclass
+from statistics import median
 
 import pytest
 from steadiness import STEADY, slowdown
+
+from labkit.exercises import all_exercises
+from labkit.exercises.judge import RIGHT
+from labkit.exercises.progress import record_of
 
 PICTURE_P95_MS = 100
 TRIES = 3  # other programs can only make it slower, so the best of three says what the workbook does
@@ -99,6 +104,15 @@ def test_every_cell_runs_without_an_error_or_a_request_to_the_outside(lesson, op
 
 
 @lessons
+def test_every_exercise_is_right_in_its_place(lesson, opened, home, monkeypatch):
+    exercises = [one.id for one in all_exercises() if one.lesson == lesson.name]
+    assert bool(exercises) == bool(lesson.exercise)
+    opened(lesson.name)
+    monkeypatch.setenv("LABKIT_HOME", str(home))
+    assert {one: record_of(one)["state"] for one in exercises} == dict.fromkeys(exercises, RIGHT)
+
+
+@lessons
 def test_measure_adds_its_point_and_stop_stops(lesson, opened):
     if not lesson.measures:
         pytest.skip("this widget has nothing slow to measure")
@@ -135,8 +149,9 @@ def test_each_slider_gives_a_new_picture_in_time(lesson, opened):
                 break
             slowdowns.append(slowdown())
             print(f"Just then plain arithmetic took {slowdowns[-1]:.2f} times as long at its p95 as at its best.")
-        # The bar is for a machine that computes evenly. One that does not, may take that much longer for pictures too.
-        slow = min(slowdowns, default=1)
+        # The bar is for a machine that computes evenly. One that does not, may take that much longer for pictures too:
+        # as it mostly was, since the best of the tries and the calmest moment beside them need not be the same one.
+        slow = median(slowdowns or [1])
         assert best <= PICTURE_P95_MS * (slow if slow > STEADY else 1)
 
 
@@ -144,7 +159,13 @@ def test_each_slider_gives_a_new_picture_in_time(lesson, opened):
 @pytest.mark.usefixtures("still")
 def test_a_held_down_key_does_not_queue_up(lesson, opened):
     notebook = opened(lesson.name)
-    assert notebook.hold_key(notebook.sliders()[-1], seconds=1) <= 300
+    for _ in range(TRIES):
+        late = notebook.hold_key(
+            notebook.sliders()[-1], seconds=1
+        )  # keys that queued would still be drawn a second later
+        if late <= 300:
+            break
+    assert late <= 300
 
 
 @lessons

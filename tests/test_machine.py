@@ -129,7 +129,7 @@ def test_label_is_one_short_line(machine):
     assert "\n" not in machine.label()
     assert f"{machine.cores} core" in machine.label()
     one = replace(machine, cpu="X", cores=1, instruction_sets=(), memory_bytes=2**30)
-    assert one.label() == "X, 1 core, 1 GB"
+    assert one.label() == "X, 1 core, 1 GiB"
 
 
 def test_describe_says_where_bandwidth_binds(machine):

@@ -23,7 +23,7 @@ class Machine:
     ...             bandwidth_gb_s=50.0, bandwidth_gb_s_one_thread=40.0, read_gb_s=60.0, gflop_s=200.0,
     ...             gflop_s_one_thread=100.0, gflop_s_bf16=None, gop_s_int8=None, versions={})
     >>> m.label()
-    'AMD EPYC, 2 cores, AVX2, 24 GB'
+    'AMD EPYC, 2 cores, AVX2, 24 GiB'
     >>> m.ridge
     4.0
     >>> Machine.from_json(m.to_json()) == m

@@ -16,10 +16,10 @@ def label(cpu, *, cores, instruction_sets, memory_bytes):
     """Name a computer in one short line, for figures and result rows.
 
     >>> label("AMD EPYC", cores=2, instruction_sets=("AVX2", "AVX512", "AVX512 BF16"), memory_bytes=24 * 2**30)
-    'AMD EPYC, 2 cores, AVX512, 24 GB'
+    'AMD EPYC, 2 cores, AVX512, 24 GiB'
     """
     best = [name for name in instruction_sets if "FP16" not in name and "BF16" not in name][-1:]
-    return ", ".join([cpu, f"{cores} core{'s' if cores != 1 else ''}", *best, f"{memory_bytes / 2**30:.0f} GB"])
+    return ", ".join([cpu, f"{cores} core{'s' if cores != 1 else ''}", *best, f"{memory_bytes / 2**30:.0f} GiB"])
 
 
 @cache

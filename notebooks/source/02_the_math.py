@@ -36,11 +36,9 @@ profile: str = "quick"    # quick | full
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import Markdown, display
 
-from labkit import exercise, load_task, predict, pretrained, record, reveal, theory
+from labkit import exercise, load_task, predict, pretrained, record, reveal, show, theory
 from labkit.plots import theory as plots
-from labkit.plots.style import show
 from labkit.widgets import theory as widgets
 from labkit.widgets.panel import static
 
@@ -63,12 +61,12 @@ trials = 2_000 if profile == "quick" else 50_000
 # (Its unit, the *nat*, is that of a cross-entropy with natural logarithms.)
 
 # %%
-predict("mean-over-12-rows", ..., unit="nats")   # ← put your number in place of ...
+predict("theory.mean-over-12-rows", 1.25, unit="nats")   # ← your guess, in place of the number
 
 # %%
 means, sizes = [0.5, 2.0], (9, 3)
 true_mean = theory.combine_means(means, sizes=sizes)
-reveal("mean-over-12-rows", true_mean, unit="nats")
+reveal("theory.mean-over-12-rows", true_mean, unit="nats")
 show(plots.mean_as_area(means, sizes), alt="Two blocks. A wide, low one: 9 rows with mean 0.5. A narrow, "
      "high one: 3 rows with mean 2. The mean over all rows lies lower than the mean of the two means.")
 
@@ -196,7 +194,7 @@ record("masks-closer-than-the-largest", closer, unit=f"of {200 * len(all_masks):
 # row by some distance d. By how many times d does a random mask move it?**
 
 # %%
-predict("random-mask-distance-ratio", ..., unit="times")   # ← your guess, 1 or more
+predict("theory.random-mask-distance-ratio", 1.5, unit="times")   # ← your guess, 1 or more
 
 # %%
 weight = widgets.weights(widgets.OUTLIER)      # a matrix of the pre-trained model: 384 rows, 1,536 columns
@@ -204,7 +202,7 @@ row = weight[0].astype(float)
 keep = int(0.4 * len(row))
 best = theory.distance(row, theory.project_sparse(row, keep=keep))
 random = [theory.distance(row, np.where(rng.permutation(len(row)) < keep, row, 0)) for _ in range(trials)]
-reveal("random-mask-distance-ratio", np.median(random) / best)
+reveal("theory.random-mask-distance-ratio", np.median(random) / best)
 record("random-masks-that-were-closer", int(np.sum(np.array(random) < best)), expected=(0, 0), trials=trials)
 show(plots.mask_distances(random, best), alt="A histogram of the distances of random masks, a narrow hill, "
      "and far to its left a line: the mask that keeps the largest weights.")
@@ -364,7 +362,7 @@ drift.round(4)
 # first, divided by the error of the second?** Below 1 if you think that 8 bits win.
 
 # %%
-predict("error-8-bits-tensor-over-4-bits-group", ..., unit="times")   # ← your guess
+predict("theory.error-8-bits-tensor-over-4-bits-group", 0.5, unit="times")   # ← your guess
 
 # %%
 coarse = theory.Rounding(bits=8, share="tensor")
@@ -372,7 +370,7 @@ fine = theory.Rounding(bits=4, share="group", group=group)
 length = theory.distance(weight, 0)
 coarse_error = theory.distance(theory.round_weights(weight, coarse), weight) / length
 fine_error = theory.distance(theory.round_weights(weight, fine), weight) / length
-reveal("error-8-bits-tensor-over-4-bits-group", coarse_error / fine_error)
+reveal("theory.error-8-bits-tensor-over-4-bits-group", coarse_error / fine_error)
 record("error-8-bits-one-scale", coarse_error, expected=(0.35, 0.42), matrix=widgets.OUTLIER)
 record("error-4-bits-in-groups", fine_error, expected=(0.08, 0.16), matrix=widgets.OUTLIER, group=group)
 
@@ -440,7 +438,7 @@ def affine_quantize(x, bits):
 # is the article's?**
 
 # %%
-predict("article-step-over-right-step", ..., unit="times")   # ← your guess
+predict("theory.article-step-over-right-step", 1.0, unit="times")   # ← your guess
 
 # %%
 cuts = np.cumsum(theory.shard_sizes(rows, workers=workers))[:-1]
@@ -450,7 +448,7 @@ gradients = np.stack([theory.softmax_gradient(start, *shard) for shard in shards
 right = theory.averaged_step(start, gradients, learning_rate=4.0) - start
 articles = theory.article_step(start, gradients, learning_rate=4.0, rows=rows) - start
 ratio = theory.distance(articles, 0) / theory.distance(right, 0)
-reveal("article-step-over-right-step", ratio)
+reveal("theory.article-step-over-right-step", ratio)
 counted = workers**2 / rows
 margins = (0.999 * counted, 1.001 * counted)
 record("article-step-over-right-step", ratio, expected=margins, workers=workers, rows=rows)
@@ -599,21 +597,19 @@ static(widgets.update_view, workers=8, rows=240)
 # ## The article says, we measured
 
 # %%
+from labkit.claims import verdicts
+
 zeros = drift["share of zeros"]
-claims = {
-    "C16 · the loss is the mean over the samples | holds": f"Weighted means of unequal shards give the gradient "
-    f"of all rows to {loss_gap:.0e}; their plain mean misses it by {wrong_gap:.2g}",
-    "C17 · pruning is θ′ = F(θ) | holds if F is given": f"F(θ) = m⊙θ with the largest magnitudes kept: of "
-    f"{200 * len(all_masks):,} masks {closer} were closer",
-    "C18 · quantization is θ_q = Q(θ) | holds if Q is given": f"Rounding to a grid: at most {worst:.3f} s off "
-    f"inside; with a fractional z {zeros[1]:.0%} of the weights stay zero, of {zeros[0]:.0%}; relative error "
-    f"{coarse_error:.2f} with 8 bits and one scale, {fine_error:.2f} with 4 bits in groups",
-    "C19 · its formula for a distributed step | wrong": f"One index bound twice; the step is {ratio:.3g} times "
-    f"the right one (shard means) or {workers} times (sums). Repaired, it is off by {off['averaged']:.0e} "
-    f"after 20 steps, and by {gap:.0e} on the whole model",
-}
-lines = ["| the article says | verdict | we measured |", "|---|---|---|"]
-display(Markdown("\n".join([*lines, *(f"| {claim} | {evidence}. |" for claim, evidence in claims.items())])))
+verdicts({
+    "C16": f"weighted means of unequal shards give the gradient of all rows to {loss_gap:.0e}; their plain mean misses "
+    f"it by {wrong_gap:.2g}",
+    "C17": f"F(θ) = m⊙θ with the largest magnitudes kept: of {200 * len(all_masks):,} masks {closer} were closer",
+    "C18": f"rounding to a grid: at most {worst:.3f} s off inside; with a fractional z {zeros[1]:.0%} of the weights "
+    f"stay zero, of {zeros[0]:.0%}; relative error {coarse_error:.2f} with 8 bits and one scale, {fine_error:.2f} "
+    "with 4 bits in groups",
+    "C19": f"one index bound twice; the step is {ratio:.3g} times the right one (shard means) or {workers} times "
+    f"(sums). Repaired, it is off by {off['averaged']:.0e} after 20 steps, and by {gap:.0e} on the whole model",
+})  # fmt: skip
 
 # %% [markdown]
 # ## Recap

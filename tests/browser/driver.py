@@ -19,6 +19,7 @@ WATCH = """
   const panel = document.querySelectorAll('.labkit-panel')[which];
   const handle = panel.querySelectorAll('.noUi-handle')[number];
   const image = panel.querySelector('img');
+  window.labkitWatch?.stop();  // what was watched before would decode each picture once more
   const watch = window.labkitWatch = {times: [], pictures: 0, key: null, last: 0};
   const after = time => new Promise(done => setTimeout(done, time));
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
@@ -38,12 +39,13 @@ WATCH = """
   };
   handle.scrollIntoView({block: 'center'});
   handle.focus();
-  handle.addEventListener('keydown', event => {
+  const pressed = event => {
     watch.key = event.timeStamp;
     watch.coming = new Promise(done => { watch.arrived = done; });
     watch.resting = rested();
-  }, true);
-  new MutationObserver(async () => {
+  };
+  handle.addEventListener('keydown', pressed, true);
+  const observer = new MutationObserver(async () => {
     const key = watch.key;
     try { await image.decode(); } catch (error) { return; }  // replaced by a newer picture meanwhile
     requestAnimationFrame(() => {
@@ -55,7 +57,12 @@ WATCH = """
         watch.arrived();
       }
     });
-  }).observe(image, {attributes: true, attributeFilter: ['src']});
+  });
+  observer.observe(image, {attributes: true, attributeFilter: ['src']});
+  watch.stop = () => {
+    handle.removeEventListener('keydown', pressed, true);
+    observer.disconnect();
+  };
   return watch.range();
 }
 """
@@ -148,23 +155,25 @@ class Notebook:
         counts = [panel.locator(".noUi-handle").count() for panel in panels]
         return [(which, number) for which, count in enumerate(counts) for number in range(count)]
 
-    def time_slider(self, slider, *, presses):
-        """Press an arrow key again and again, to one end and back; return the sorted times to new pictures, ms.
+    def time_slider(self, slider, *, moves, at_most=None, good=lambda times: True):
+        """Press an arrow key again and again, to one end and back; return the times to new pictures in order, ms.
 
-        A step that changes nothing, such as from 1.1 texts to 1.2, has no picture and is not counted.
+        It ends when the last `moves` of them are good, or after `at_most`. A step that changes nothing, such as from
+        1.1 texts to 1.2, has no picture and is not counted.
         """
+        at_most = at_most or moves
         key, times, place = "ArrowRight", [], self.page.evaluate(WATCH, list(slider))
-        for _ in range(3 * presses):
+        for _ in range(3 * at_most):
             key = _turned(key, *place)
             self.page.keyboard.press(key)
             times, place = self.page.evaluate("window.labkitWatch.next()")
-            if len(times) == presses:
+            if len(times) == at_most or (len(times) >= moves and good(times[-moves:])):
                 break
-        return sorted(times)
+        return times
 
     def nudge(self, slider):
         """Move a slider by one step and wait for the picture."""
-        self.time_slider(slider, presses=1)
+        self.time_slider(slider, moves=1)
 
     def hold_key(self, slider, *, seconds):
         """Hold an arrow key down; return how long pictures keep coming after it was let go, ms."""

@@ -48,12 +48,13 @@ class Ledger:
         )
 
     def _repr_html_(self):
-        head = "".join(f'<th scope="col">{word}</th>' for word in ("claim", "the article", "verdict", "we measured"))
+        left = 'style="text-align:left;vertical-align:top"'
+        words = ("claim", "the article", "verdict", "we measured")
+        head = "".join(f'<th scope="col" {left}>{word}</th>' for word in words)
         cells = (
             (f"{claim.id}, § {claim.section}", claim.claim, f"{SIGNS[claim.verdict]} {claim.verdict}", evidence)
             for claim, evidence in self.rows
         )
-        left = 'style="text-align:left;vertical-align:top"'
         body = "".join("<tr>" + "".join(f"<td {left}>{escape(text)}</td>" for text in row) + "</tr>" for row in cells)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

@@ -31,7 +31,7 @@ def test_as_text_there_is_claim_sign_verdict_and_evidence_in_the_order_asked():
 def test_as_html_it_is_a_table_that_nothing_can_break_out_of():
     html = verdicts({"C26": "a <script>alert(1)</script> & more"})._repr_html_()
     assert html.count("<tr>") == 2
-    assert html.count('<th scope="col">') == 4
+    assert html.count('<th scope="col" style="text-align:left') == 4
     assert "<script>" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in html
     assert "✗ wrong" in html  # a word beside the sign

@@ -162,9 +162,7 @@ def test_each_slider_gives_a_new_picture_in_time(lesson, opened):
 def test_a_held_down_key_does_not_queue_up(lesson, opened):
     notebook = opened(lesson.name)
     for _ in range(TRIES):
-        late = notebook.hold_key(
-            notebook.sliders()[-1], seconds=1
-        )  # keys that queued would still be drawn a second later
+        late = notebook.hold_key(notebook.sliders()[-1], seconds=1)  # keys that queue are drawn for longer
         if late <= 300:
             break
     assert late <= 300

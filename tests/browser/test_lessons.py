@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import pytest
-from steadiness import STEADY, slowdown
+from steadiness import STEADY, p95, slowdown
 
 from labkit.exercises import all_exercises
 from labkit.exercises.judge import RIGHT
@@ -129,10 +129,6 @@ def test_measure_adds_its_point_and_stop_stops(lesson, opened):
     assert notebook.enabled("Measure")
     assert not notebook.enabled("Stop")
     assert notebook.complaints == []
-
-
-def p95(times):
-    return sorted(times)[int(0.95 * len(times))]
 
 
 @lessons
